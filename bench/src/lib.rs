@@ -1,0 +1,1 @@
+//! A load client that counts every failure.

@@ -1,0 +1,1 @@
+//! Request, response and event types of rota's API, and its client.

@@ -1,0 +1,1 @@
+//! App specifications, and every format that they are read from.

@@ -1,0 +1,1 @@
+//! Node.js' cluster protocol as a primary speaks it: channel codec, messages and primary state, without IO.

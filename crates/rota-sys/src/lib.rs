@@ -1,0 +1,1 @@
+//! Spawning, descriptor passing, signals and process groups: every unsafe block of rota, behind safe types.

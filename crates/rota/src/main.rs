@@ -1,0 +1,2 @@
+//! A process manager for Node.js servers, and for any other program.
+fn main() {}
