@@ -1,1 +1,16 @@
-//! (in progress)
+//! The dispatcher: a thread of its own that plays Node's cluster primary for every app.
+//!
+//! It owns our ends of the workers' channels and every listening socket, accepts connections only
+//! while a worker has room, and hands them over. The rules are [`rota_node::Primary`]'s, which does
+//! no IO; here are the system calls. Commands go in through [`Dispatcher::send`], events come back
+//! through the function given to [`Dispatcher::start`], on the dispatcher's thread.
+
+mod handle;
+mod shell;
+mod types;
+
+pub use handle::Dispatcher;
+pub use rota_node::Balance;
+pub use types::{
+    AppStats, ChannelKind, DispatchCommand, DispatchEvent, ListenerStats, Stats, WorkerStats,
+};

@@ -1,0 +1,265 @@
+//! What goes into the dispatcher and what comes out of it.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+
+use rota_node::Balance;
+
+/// What a worker's channel is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelKind {
+    /// A cluster worker (`NODE_UNIQUE_ID` is set): its `listen()` calls reach us.
+    Cluster {
+        /// How this worker gets its connections.
+        balance: Balance,
+    },
+    /// A Node process in fork mode: only the app's own messages.
+    Plain,
+}
+
+/// An order to the dispatcher. Orders about a worker or app that is not (or no longer) known are
+/// ignored, so that the sender need not know who was faster.
+pub enum DispatchCommand {
+    /// A process was started. Send it before the process can have written anything, or soon after.
+    AddWorker {
+        /// The incarnation: never reused, `NODE_UNIQUE_ID` of a cluster worker.
+        worker: u64,
+        /// The app that it belongs to. The app exists from its first worker to [`Self::RemoveApp`].
+        app: u32,
+        /// The place of the worker in its app.
+        slot: u32,
+        /// What the channel is for.
+        kind: ChannelKind,
+        /// Our end of the socket pair. Closed by the dispatcher.
+        channel: OwnedFd,
+    },
+    /// The worker gets no more connections. What it has been given stays with it.
+    StopDealing {
+        /// The worker.
+        worker: u64,
+    },
+    /// Takes `StopDealing` back.
+    ResumeDealing {
+        /// The worker.
+        worker: u64,
+    },
+    /// `StopDealing`, and Node's own polite end: the worker closes its servers, waits for their
+    /// connections and closes the channel ([`DispatchEvent::ChannelClosed`] is "drained").
+    Disconnect {
+        /// The worker.
+        worker: u64,
+    },
+    /// One message for the worker.
+    SendMessage {
+        /// The worker.
+        worker: u64,
+        /// One JSON value without a line break.
+        json: String,
+    },
+    /// Close our end. A cluster worker that has not been disconnected exits at once.
+    CloseChannel {
+        /// The worker.
+        worker: u64,
+    },
+    /// The process is gone: connections that it had not acknowledged go to others.
+    RemoveWorker {
+        /// The worker.
+        worker: u64,
+    },
+    /// A descriptor that workers of the app may name in `listen({fd})`.
+    InheritFd {
+        /// The app.
+        app: u32,
+        /// The number under which workers ask for it.
+        number: i32,
+        /// The socket.
+        fd: OwnedFd,
+    },
+    /// Closes the app's listeners that no worker uses. Send it when a rollout has ended (the new
+    /// code may listen elsewhere) and when the app has stopped.
+    RetireIdleListeners {
+        /// The app.
+        app: u32,
+    },
+    /// Closes every listener of the app and forgets it.
+    RemoveApp {
+        /// The app.
+        app: u32,
+    },
+    /// Asks for figures.
+    Stats {
+        /// Called on the dispatcher's thread: must not block.
+        reply: Box<dyn FnOnce(Stats) + Send>,
+    },
+}
+
+/// What happened at a worker's channel or a listener.
+#[derive(Debug)]
+pub enum DispatchEvent {
+    /// The worker's JavaScript runs.
+    Online {
+        /// The worker.
+        worker: u64,
+    },
+    /// A server of the worker listens: it is ready.
+    Listening {
+        /// The worker.
+        worker: u64,
+        /// Where, as text: `0.0.0.0:3000`, `[::]:3000` or a path.
+        address: String,
+        /// The port; 0 for a Unix socket.
+        port: u16,
+    },
+    /// The worker closed its last server and still lives, without having been told to disconnect:
+    /// probably it is about to leave. Its port stays open until it is known.
+    NoListeners {
+        /// The worker.
+        worker: u64,
+    },
+    /// A message of the app's own (`process.send()`), as JSON text.
+    UserMessage {
+        /// The worker.
+        worker: u64,
+        /// One JSON value.
+        json: String,
+    },
+    /// A message whose `cmd` starts with `NODE_` and that is not the cluster's: the agent's.
+    InternalMessage {
+        /// The worker.
+        worker: u64,
+        /// One JSON object.
+        json: String,
+    },
+    /// The worker leaves by its own decision (`worker.disconnect()`, `worker.kill()`).
+    Leaving {
+        /// The worker.
+        worker: u64,
+    },
+    /// The channel has ended (drained, `process.disconnect()`, or dead). Sent once per worker,
+    /// except after [`DispatchCommand::CloseChannel`] and [`DispatchCommand::RemoveWorker`].
+    ChannelClosed {
+        /// The worker.
+        worker: u64,
+    },
+    /// A socket was bound: to be kept beyond the life of this process.
+    ListenerOpened {
+        /// The app.
+        app: u32,
+        /// Unique in this dispatcher, never reused.
+        listener: u64,
+        /// Node's key of the listener (address, port, type, fd, index).
+        key: String,
+        /// The slot whose own socket it is (`reuseport`).
+        slot: Option<u32>,
+        /// Where, as text.
+        address: String,
+        /// A duplicate of the socket.
+        fd: OwnedFd,
+    },
+    /// The socket of that id is closed; the kept duplicate must be closed, too.
+    ListenerClosed {
+        /// The app.
+        app: u32,
+        /// The id that `ListenerOpened` gave.
+        listener: u64,
+    },
+    /// The worker broke the protocol or a limit. At most a few per second and worker.
+    Violation {
+        /// The worker.
+        worker: u64,
+        /// What it did, for people.
+        what: String,
+    },
+    /// The dispatcher itself had trouble (no descriptors left, accept failed), for the log.
+    Trouble {
+        /// What, for people.
+        what: String,
+    },
+}
+
+/// Figures of one worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerStats {
+    /// The worker.
+    pub worker: u64,
+    /// Its app.
+    pub app: u32,
+    /// Its slot.
+    pub slot: u32,
+    /// Open connections as far as known (exact within about a second for TCP).
+    pub open: u64,
+    /// Handed over and not yet acknowledged.
+    pub pending: u32,
+    /// Connections that it has taken since it started.
+    pub dealt: u64,
+    /// Connections that it has not taken.
+    pub refused: u64,
+    /// It may get connections at this moment, as far as orders and its behaviour go.
+    pub dealing: bool,
+    /// Lines, descriptors and acknowledgements that broke the protocol.
+    pub violations: u64,
+}
+
+/// Figures of one listening socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerStats {
+    /// The id of its events.
+    pub listener: u64,
+    /// Where, as text.
+    pub address: String,
+    /// How its connections are handed out now; `None` while no worker uses it.
+    pub balance: Option<Balance>,
+    /// UDP.
+    pub udp: bool,
+    /// The slot whose own socket it is.
+    pub slot: Option<u32>,
+    /// Workers that use it.
+    pub workers: u32,
+    /// Accepted and waiting for a worker.
+    pub waiting: u32,
+}
+
+/// Figures of one app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppStats {
+    /// The app.
+    pub app: u32,
+    /// Its listeners.
+    pub listeners: Vec<ListenerStats>,
+}
+
+/// Figures of everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Per worker that has a channel, by id.
+    pub workers: Vec<WorkerStats>,
+    /// Per app, by id.
+    pub apps: Vec<AppStats>,
+}
+
+impl fmt::Debug for DispatchCommand {
+    // Messages and descriptors are left out: messages may hold the app's secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddWorker {
+                worker,
+                app,
+                slot,
+                kind,
+                ..
+            } => write!(f, "AddWorker({worker}, app {app}, slot {slot}, {kind:?})"),
+            Self::StopDealing { worker } => write!(f, "StopDealing({worker})"),
+            Self::ResumeDealing { worker } => write!(f, "ResumeDealing({worker})"),
+            Self::Disconnect { worker } => write!(f, "Disconnect({worker})"),
+            Self::SendMessage { worker, json } => {
+                write!(f, "SendMessage({worker}, {} bytes)", json.len())
+            }
+            Self::CloseChannel { worker } => write!(f, "CloseChannel({worker})"),
+            Self::RemoveWorker { worker } => write!(f, "RemoveWorker({worker})"),
+            Self::InheritFd { app, number, .. } => write!(f, "InheritFd(app {app}, {number})"),
+            Self::RetireIdleListeners { app } => write!(f, "RetireIdleListeners({app})"),
+            Self::RemoveApp { app } => write!(f, "RemoveApp({app})"),
+            Self::Stats { .. } => f.write_str("Stats"),
+        }
+    }
+}
