@@ -1,0 +1,3 @@
+// Throws before it has listened.
+console.error('about to throw')
+throw new Error('broken at start')

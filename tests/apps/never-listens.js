@@ -1,0 +1,3 @@
+// Runs, but never listens.
+require('http').createServer(() => {})
+setInterval(() => {}, 1000)

@@ -1,0 +1,2 @@
+// A queue consumer: never listens, just works.
+setInterval(() => {}, 1000)
