@@ -1,0 +1,169 @@
+//! What goes into the engine: observations of workers, commands of operators, the passing of time.
+
+use std::fmt;
+
+use crate::Policy;
+
+/// An app, by a number that the supervisor chooses and does not use for another app.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AppId(pub u32);
+
+/// One incarnation of a worker; chosen by the engine, from 1, never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct WorkerId(pub u64);
+
+/// One command of an operator, by a number that the supervisor chooses and never repeats.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CommandId(pub u64);
+
+/// A worker's place in its app: 0..n, kept across generations.
+pub type Slot = u32;
+
+/// One version of an app's specification, numbered by the supervisor, which keeps the
+/// specification until [`Effect::GenerationRetired`](crate::Effect::GenerationRetired).
+pub type Generation = u32;
+
+/// Something that happened.
+///
+/// Events about workers that the engine does not know (any more) are ignored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// An operator wants something; answered by exactly one [`Effect::Reply`](crate::Effect::Reply).
+    Command {
+        /// What the answer will carry.
+        id: CommandId,
+        /// What is wanted.
+        command: Command,
+    },
+    /// The process exists.
+    Spawned {
+        /// Whose.
+        worker: WorkerId,
+        /// Its process id.
+        pid: u32,
+    },
+    /// There is no process and there will be none.
+    SpawnFailed {
+        /// Whose.
+        worker: WorkerId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The worker serves (listening, or said so, or answers its probe).
+    Ready {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// The worker has no connections left, or left its cluster politely.
+    Drained {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// The worker leaves by its own wish (`worker.disconnect()`, `STOPPING=1`): not a crash.
+    Leaving {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// The process ended.
+    Exited {
+        /// Whose.
+        worker: WorkerId,
+        /// How.
+        status: ExitStatus,
+    },
+    /// The worker does not react any more: stop it without drain, then replace it.
+    Hung {
+        /// Which.
+        worker: WorkerId,
+        /// How that was noticed, for people.
+        reason: String,
+    },
+    /// Replace the worker when convenient: the new one first, one at a time per app.
+    Recycle {
+        /// Which.
+        worker: WorkerId,
+        /// Why (memory, age, schedule), for people.
+        reason: String,
+    },
+    /// Time has passed: at the latest when [`Engine::next_deadline`](crate::Engine::next_deadline)
+    /// is reached.
+    Tick,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ExitStatus {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// What an operator can ask for.
+///
+/// `slots: None` means all slots of the app. `update: None` means the app's current generation
+/// again (the code on disk may have changed all the same).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Start a new app, or the stopped and errored slots of a known one. Done when all are ready
+    /// and the first was observed; failed at the first that is not (restarts go on by policy).
+    Start {
+        /// Which app.
+        app: AppId,
+        /// Its settings from now on.
+        policy: Policy,
+        /// The generation that these belong to.
+        generation: Generation,
+    },
+    /// Stop slots and keep them stopped. Done when their processes are gone.
+    Stop {
+        /// Which app.
+        app: AppId,
+        /// Which slots.
+        slots: Option<Vec<Slot>>,
+    },
+    /// Stop the chosen slots at once, then start them. Done like `Start`.
+    Restart {
+        /// Which app.
+        app: AppId,
+        /// Which slots.
+        slots: Option<Vec<Slot>>,
+        /// A new generation to start them with.
+        update: Option<(Policy, Generation)>,
+    },
+    /// Replace the chosen slots' workers step by step; rolled back when a new one fails.
+    Reload {
+        /// Which app.
+        app: AppId,
+        /// Which slots.
+        slots: Option<Vec<Slot>>,
+        /// A new generation to replace them with.
+        update: Option<(Policy, Generation)>,
+    },
+    /// Change the number of slots. Done when new ones are ready, or surplus ones are gone.
+    Scale {
+        /// Which app.
+        app: AppId,
+        /// How many slots it is to have, at least one.
+        instances: u32,
+    },
+    /// Stop the app and forget it. Done when its processes are gone.
+    Delete {
+        /// Which app.
+        app: AppId,
+    },
+    /// Stop every worker of every app. What the apps' slots are meant to do stays as it is.
+    Shutdown {
+        /// Skip drain and stop signal: kill at once. Also hastens a shutdown already going on.
+        now: bool,
+    },
+}
