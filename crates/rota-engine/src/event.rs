@@ -27,6 +27,10 @@ pub type Generation = u32;
 ///
 /// Events about workers that the engine does not know (any more) are ignored.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one event at a time: a box would only be in the way"
+)]
 pub enum Event {
     /// An operator wants something; answered by exactly one [`Effect::Reply`](crate::Effect::Reply).
     Command {
