@@ -1,1 +1,29 @@
-//! (in progress)
+//! What workers print: read from their pipes, written to files, followed live, remembered for crash reports.
+//!
+//! All of it happens on the supervisor's thread except the writing: files and the terminal have a
+//! thread each behind a bounded queue. A full queue stops the reading of pipes, so that a flood
+//! costs the program that makes it time, and costs us no memory.
+//!
+//! ```ignore
+//! let hub = LogHub::start(LogOptions {
+//!     dir: home.logs(),
+//!     terminal: None, // foreground: Some(Terminal::stdio()?)
+//!     on_trouble: Box::new(|trouble| { /* on the writer's thread: LogTrouble::{Failing, Recovered} */ }),
+//! })?;
+//! let (ours, theirs) = worker_pipe()?; // or any pipe; `attach` makes it non-blocking
+//! let source = Source { app: "api".into(), slot: 0, worker: 1, generation: 1, stream: Stream::Err };
+//! let reader: Reader = hub.attach(source, ours)?; // needs a LocalSet
+//! reader.finish().await; // the process is gone: takes what is left in the pipe, then closes it
+//! hub.tail(1); // Vec<String>, the last stderr lines; then
+//! hub.forget(1);
+//!
+//! // `rota logs -f`: both calls in one turn, without an await between them, leave no gap and no overlap.
+//! let mut live = hub.subscribe(Filter { targets: vec![Target { app: "api".into(), slots: None }], stream: None });
+//! let past = hub.read_back(filter, 15).await; // Vec<FileTail { app, slot, stream, path, lines }>
+//! match live.next().await { Followed::Line(line) => {} /* Arc<LogLine> */ Followed::Lost(lines) => {} }
+//!
+//! hub.reopen(); // SIGUSR1
+//! hub.remove_app("api"); // closes its files, keeps them
+//! hub.stats(); // LogStats { lost_lines, lost_bytes, failing_files }
+//! hub.close().await; // flush and end the threads, in bounded time
+//! ```
