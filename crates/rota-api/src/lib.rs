@@ -1,1 +1,32 @@
 //! Request, response and event types of rota's API, and its client.
+//!
+//! The API is HTTP/1.1 with JSON over the Unix socket `ROTA_HOME/rota.sock`; every path begins
+//! with `/v1`. Operations that take time answer with one JSON object per line (NDJSON): any number
+//! of [`StreamEvent::Progress`] and exactly one [`StreamEvent::Finished`] at the end. Errors are an
+//! HTTP status with an [`ErrorBody`]. `docs/api.md` describes all of it for people.
+//!
+//! The types do not know what an app's specification is made of: requests that carry one are
+//! generic over it.
+
+mod error;
+mod event;
+mod exit;
+mod logs;
+pub mod paths;
+mod query;
+mod request;
+mod status;
+mod view;
+
+pub use error::{ApiError, ErrorBody, ErrorCode};
+pub use event::{CommandResult, Finished, Progress, ProgressKind, Step, StreamEvent};
+pub use exit::ExitCode;
+pub use logs::{LogLine, LogsQuery, Stream, StreamFilter};
+pub use query::{targets_from_query, targets_to_query};
+pub use request::{
+    CommandRequest, ShutdownRequest, SignalRequest, SignalResponse, StartRequest, Verb,
+};
+pub use status::{AppStatus, WorkerStatus};
+pub use view::{
+    AppList, AppView, FailureView, LastExit, RolloutView, SettingsView, Version, WorkerView,
+};

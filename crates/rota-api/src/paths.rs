@@ -1,0 +1,31 @@
+//! The paths of the endpoints, and where the socket is.
+
+use std::path::{Path, PathBuf};
+
+/// `GET` → [`crate::Version`].
+pub const VERSION: &str = "/v1/version";
+/// `GET` → [`crate::AppList`], `?target=` (repeatable) narrows it; `POST` [`crate::StartRequest`]
+/// → events.
+pub const APPS: &str = "/v1/apps";
+/// `POST` [`crate::CommandRequest`] → events.
+pub const COMMAND: &str = "/v1/command";
+/// `POST` [`crate::ShutdownRequest`] → events.
+pub const SHUTDOWN: &str = "/v1/shutdown";
+/// `POST` [`crate::SignalRequest`] → [`crate::SignalResponse`].
+pub const SIGNAL: &str = "/v1/signal";
+/// `GET` with [`crate::LogsQuery`] as query → one [`crate::LogLine`] per line.
+pub const LOGS: &str = "/v1/logs";
+
+/// The content type of event streams.
+pub const NDJSON: &str = "application/x-ndjson";
+/// The content type of everything else.
+pub const JSON: &str = "application/json";
+/// Largest request body that the server reads.
+pub const MAX_REQUEST_BYTES: usize = 8 * 1024 * 1024;
+/// Largest line of a stream that the client reads.
+pub const MAX_LINE_BYTES: usize = 1024 * 1024;
+
+/// The API socket of the daemon of `home`.
+pub fn socket(home: &Path) -> PathBuf {
+    home.join("rota.sock")
+}

@@ -1,0 +1,128 @@
+//! What clients ask for.
+
+use serde::{Deserialize, Serialize};
+
+/// Start new apps, or stopped ones again with a new spec (`POST /v1/apps`). `S` is the app's
+/// specification.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartRequest<S> {
+    /// The apps.
+    pub apps: Vec<S>,
+    /// Answer when they are ready and were observed, not at acceptance.
+    #[serde(default = "yes")]
+    pub wait: bool,
+    /// An app of that name that runs already is restarted with the new spec instead of being an
+    /// error ([`crate::ErrorCode::AlreadyRunning`]).
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// Do something with apps that exist (`POST /v1/command`). `U` is the change of their specification.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandRequest<U> {
+    /// What to do.
+    pub verb: Verb,
+    /// Names, ids, `name:slot` or `all`.
+    pub targets: Vec<String>,
+    /// For [`Verb::Scale`]: `4`, `+1`, `-1` or `max`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<String>,
+    /// Answer when it has happened, not at acceptance.
+    #[serde(default = "yes")]
+    pub wait: bool,
+    /// For [`Verb::Start`], [`Verb::Restart`] and [`Verb::Reload`]: what changes in the spec.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub update: Option<U>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// serde's plain `default` would ask `U` to have one.
+fn none<U>() -> Option<U> {
+    None
+}
+
+/// What a [`CommandRequest`] does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// Start stopped or errored apps again.
+    Start,
+    /// Stop, keep the app.
+    Stop,
+    /// Stop all chosen workers at once, then start them.
+    Restart,
+    /// Roll over to new workers without a gap.
+    Reload,
+    /// Stop, forget the app.
+    Delete,
+    /// Change the number of workers.
+    Scale,
+}
+
+impl Verb {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Reload => "reload",
+            Self::Delete => "delete",
+            Self::Scale => "scale",
+        }
+    }
+}
+
+/// Stop every app and the daemon itself (`POST /v1/shutdown`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShutdownRequest {
+    /// Neither drain nor stop signal: SIGKILL at once.
+    pub now: bool,
+}
+
+/// Send a signal to workers (`POST /v1/signal`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignalRequest {
+    /// Names, ids, `name:slot` or `all`.
+    pub targets: Vec<String>,
+    /// `SIGUSR2`, `usr2` or `12`.
+    pub signal: String,
+}
+
+/// The answer to a [`SignalRequest`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalResponse {
+    /// The signal's full name.
+    pub signal: String,
+    /// The processes that it was sent to.
+    pub pids: Vec<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_requests_wait_by_default() {
+        let json = r#"{"verb":"reload","targets":["all"]}"#;
+        let request: CommandRequest<()> = serde_json::from_str(json).unwrap();
+        assert!(request.wait && request.update.is_none());
+        let json = r#"{"apps":[1]}"#;
+        let request: StartRequest<u8> = serde_json::from_str(json).unwrap();
+        assert!(request.wait && !request.force);
+    }
+
+    #[test]
+    fn misspelt_fields_are_refused() {
+        let json = r#"{"verb":"reload","targets":["all"],"wiat":false}"#;
+        assert!(serde_json::from_str::<CommandRequest<()>>(json).is_err());
+        assert!(serde_json::from_str::<ShutdownRequest>(r#"{"nwo":true}"#).is_err());
+    }
+}

@@ -1,0 +1,188 @@
+//! What the daemon shows of itself, its apps and their workers. No environment anywhere.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AppStatus, WorkerStatus};
+
+/// `GET /v1/version`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// The daemon's version.
+    pub version: String,
+    /// The process that serves this answer.
+    pub supervisor_pid: u32,
+    /// The parent of everything; signals go to this one.
+    pub keeper_pid: u32,
+    /// When the daemon was started, Unix time in milliseconds.
+    pub started_at: u64,
+    /// Its `ROTA_HOME`.
+    pub home: String,
+    /// Started by `rota run`.
+    pub foreground: bool,
+}
+
+/// `GET /v1/apps`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AppList {
+    /// In the order in which they were first started.
+    pub apps: Vec<AppView>,
+}
+
+/// One app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AppView {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its state as a whole.
+    pub status: AppStatus,
+    /// `cluster` or `fork`.
+    pub mode: String,
+    /// `round-robin`, `ip-hash`, `shared` or `reuseport`; only meaningful in cluster mode.
+    pub balance: String,
+    /// The script or command, as given.
+    pub script: String,
+    /// The program that runs it, resolved; absent if it is run directly.
+    pub interpreter: Option<String>,
+    /// Arguments of the script.
+    pub args: Vec<String>,
+    /// Working directory.
+    pub cwd: String,
+    /// Wanted number of workers.
+    pub instances: u32,
+    /// The generation that new workers get.
+    pub generation: u32,
+    /// Where its workers listen, as far as rota knows: `127.0.0.1:3000`, `[::]:3000`, `/path.sock`,
+    /// `udp 0.0.0.0:53`.
+    pub listening: Vec<String>,
+    /// When the app was first started, Unix time in milliseconds.
+    pub created_at: u64,
+    /// When its present generation was started, Unix time in milliseconds.
+    pub started_at: u64,
+    /// What holds for it.
+    pub settings: SettingsView,
+    /// The rollout that is running.
+    pub rollout: Option<RolloutView>,
+    /// Why it is `errored`.
+    pub errored_reason: Option<String>,
+    /// The last failure of a worker.
+    pub last_failure: Option<FailureView>,
+    /// One entry per slot, and one more for each old worker that is still leaving.
+    pub workers: Vec<WorkerView>,
+}
+
+/// The effective settings of an app. Times in milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsView {
+    /// The interpreter's own arguments.
+    pub interpreter_args: Vec<String>,
+    /// Readiness waits for the worker's own word.
+    pub wait_ready: bool,
+    /// Limit until ready.
+    pub listen_timeout_ms: u64,
+    /// How long the first new worker is watched.
+    pub observe_ms: u64,
+    /// Limit for finishing connections.
+    pub drain_timeout_ms: u64,
+    /// Limit between stop signal and SIGKILL.
+    pub kill_timeout_ms: u64,
+    /// The stop signal, such as `SIGTERM`.
+    pub stop_signal: String,
+    /// Whether crashed workers are started again.
+    pub autorestart: bool,
+    /// Unstable restarts in a row that are allowed.
+    pub max_restarts: u32,
+    /// A worker that lived for less is unstable.
+    pub min_uptime_ms: u64,
+    /// Fixed pause before each restart, 0 = none.
+    pub restart_delay_ms: u64,
+    /// Exit codes that mean "done".
+    pub stop_exit_codes: Vec<i32>,
+    /// Addresses that rota listens on for it.
+    pub listen: Vec<String>,
+    /// The readiness probe's URL.
+    pub probe: Option<String>,
+}
+
+/// A rollout that is running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutView {
+    /// The step that is being done, from 1.
+    pub step: u32,
+    /// How many steps there are.
+    pub steps: u32,
+    /// What it is doing, in one or two words: `starting`, `observing`, `draining`, `rolling back`.
+    pub phase: String,
+    /// The generation that it brings.
+    pub generation: u32,
+}
+
+/// A failure of a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureView {
+    /// Unix time in milliseconds.
+    pub at: u64,
+    /// Its slot.
+    pub slot: u32,
+    /// What happened, for people: `exit code 1`, `signal SIGSEGV`, `not ready after 30s`.
+    pub status: String,
+    /// How long it had lived, milliseconds.
+    pub after_ms: u64,
+    /// Why it counts as a failure, or what rota did.
+    pub reason: String,
+    /// The last lines that it wrote to stderr.
+    pub stderr: Vec<String>,
+}
+
+/// How a slot's last process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastExit {
+    /// Unix time in milliseconds.
+    pub at: u64,
+    /// The exit code, if it exited.
+    pub code: Option<i32>,
+    /// The signal's name, if one ended it.
+    pub signal: Option<String>,
+    /// How long it had lived, milliseconds.
+    pub after_ms: u64,
+}
+
+/// One worker, or a slot without one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerView {
+    /// The id to name it by; the slot's, kept across restarts.
+    pub id: u32,
+    /// Its slot in the app, from 0.
+    pub slot: u32,
+    /// Its unique number (`cluster.worker.id`), never used again. Absent without a process.
+    pub worker: Option<u64>,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Its state.
+    pub status: WorkerStatus,
+    /// The generation that it belongs to.
+    pub generation: u32,
+    /// Restarts of the slot, all of them.
+    pub restarts: u32,
+    /// Unstable restarts in a row.
+    pub unstable_restarts: u32,
+    /// Milliseconds since it was started.
+    pub uptime_ms: Option<u64>,
+    /// Processor use in percent of one processor, over the last moment.
+    pub cpu: Option<f64>,
+    /// Resident memory in bytes.
+    pub memory: Option<u64>,
+    /// Connections open now, where rota deals them.
+    pub connections: Option<u64>,
+    /// Connections handed over and not yet acknowledged.
+    pub pending: Option<u64>,
+    /// Connections handed over since it was started.
+    pub connections_total: Option<u64>,
+    /// How the slot's last process ended.
+    pub last_exit: Option<LastExit>,
+    /// Milliseconds until the next start, while waiting for it.
+    pub next_restart_in_ms: Option<u64>,
+    /// What it said of itself with `STATUS=`.
+    pub status_text: Option<String>,
+}
