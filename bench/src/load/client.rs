@@ -65,6 +65,7 @@ async fn run(shared: Rc<Shared>, spec: ClientSpec) {
             None => kept = Some(connection),
             Some(range) => {
                 let pause = Duration::from_millis(random_in(range));
+                let until = Instant::now() + pause;
                 tokio::select! {
                     go_on = shared.pause(pause) => {
                         if !go_on {
@@ -74,7 +75,7 @@ async fn run(shared: Rc<Shared>, spec: ClientSpec) {
                     }
                     () = connection.closed() => {
                         shared.count_closed_idle(spec.kind);
-                        shared.pause(pause).await;
+                        shared.pause(until.saturating_duration_since(Instant::now())).await;
                     }
                 }
             }
