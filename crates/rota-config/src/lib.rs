@@ -1,1 +1,31 @@
 //! App specifications, and every format that they are read from.
+//!
+//! [`AppSpec`] is the one description of an app that the command line, the API, the stored state
+//! and the supervisor share. [`resolve`] turns it into what is really executed.
+
+mod defaults;
+mod env;
+mod instances;
+mod listen;
+mod name;
+mod probe;
+mod resolve;
+mod signal;
+mod size;
+mod span;
+mod spec;
+mod update;
+
+pub use env::Env;
+pub use instances::{Instances, InstancesError, ScaleTo};
+pub use listen::{ListenAddr, ListenError, ListenTarget};
+pub use name::{AppName, NameError};
+pub use probe::{Probe, ProbeError, ProbeHost, ProbeTarget};
+pub use resolve::{Kind, Launch, ResolveError, ResolveErrorKind, resolve};
+pub use signal::{SignalError, SignalName};
+pub use size::{Size, SizeError};
+pub use span::{Span, SpanError};
+pub use spec::{
+    AppSpec, Balance, ExecMode, ReadinessSpec, RestartSpec, SpecProblem, StopSpec, UnknownWord,
+};
+pub use update::SpecUpdate;
