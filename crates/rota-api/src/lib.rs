@@ -8,9 +8,11 @@
 //! The types do not know what an app's specification is made of: requests that carry one are
 //! generic over it.
 
+pub mod client;
 mod error;
 mod event;
 mod exit;
+mod io;
 mod logs;
 pub mod paths;
 mod query;
@@ -21,6 +23,7 @@ mod view;
 pub use error::{ApiError, ErrorBody, ErrorCode};
 pub use event::{CommandResult, Finished, Progress, ProgressKind, Step, StreamEvent};
 pub use exit::ExitCode;
+pub use io::HyperIo;
 pub use logs::{LogLine, LogsQuery, Stream, StreamFilter};
 pub use query::{targets_from_query, targets_to_query};
 pub use request::{
