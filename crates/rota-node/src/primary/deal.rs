@@ -1,0 +1,363 @@
+//! Who gets the next connection.
+
+use std::net::SocketAddr;
+
+use super::core::Primary;
+use super::hash;
+use super::listener::Listener;
+use super::member::{Connection, InFlight, Member, Pending};
+use super::types::{Delivery, Host, ListenerId, Millis, SocketId, WorkerId};
+use crate::balance::Balance;
+use crate::channel::outgoing;
+
+/// Connections that may wait for one worker because of their client's address.
+const MAX_QUEUE: usize = 256;
+
+/// What to do with a connection.
+enum Choice {
+    /// Send it to this worker.
+    Deal(WorkerId),
+    /// Keep it for this worker.
+    Queue(WorkerId),
+    /// Keep it until somebody can take it.
+    Wait,
+}
+
+impl<C> Primary<C> {
+    /// How many connections may be accepted from a socket right now. The kernel's queue keeps the
+    /// others. Ask again after anything else has happened.
+    #[must_use]
+    pub fn room(&self, socket: SocketId, now: Millis) -> usize {
+        let Some(listener) = self.listeners.get(&socket.listener) else {
+            return 0;
+        };
+        if !listener.is_ours_to_accept(socket) {
+            return 0;
+        }
+        let room: usize = if self.is_by_address(listener) {
+            self.candidates(listener, now)
+                .map(|(_, member)| MAX_QUEUE.saturating_sub(member.queue.len()))
+                .sum()
+        } else {
+            self.candidates(listener, now)
+                .map(|(_, member)| member.room(self.tuning.window))
+                .sum()
+        };
+        room.saturating_sub(listener.waiting.len())
+    }
+
+    /// A connection was accepted.
+    pub fn accepted(
+        &mut self,
+        socket: SocketId,
+        connection: C,
+        peer: Option<SocketAddr>,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        let Some(listener) = self.listeners.get_mut(&socket.listener) else {
+            return;
+        };
+        listener.waiting.push_back(Connection {
+            payload: connection,
+            peer,
+        });
+        self.deal_waiting(socket.listener, now, host);
+    }
+
+    /// Workers of a listener that may be given something, now or soon.
+    fn candidates<'a>(
+        &'a self,
+        listener: &'a Listener<C>,
+        now: Millis,
+    ) -> impl Iterator<Item = (WorkerId, &'a Member<C>)> {
+        listener.attached.iter().filter_map(move |attachment| {
+            let cooling = attachment.cooling_until.is_some_and(|until| now < until);
+            let member = self.members.get(&attachment.worker)?;
+            (!cooling && member.serves()).then_some((attachment.worker, member))
+        })
+    }
+
+    /// Whether connections go by the client's address: as the newest worker wants it.
+    pub(super) fn is_by_address(&self, listener: &Listener<C>) -> bool {
+        let serving = |worker| self.members.get(&worker).is_some_and(Member::serves);
+        let dealt = listener.attached.iter().filter(|a| a.balance.is_dealt());
+        dealt
+            .filter(|a| serving(a.worker))
+            .max_by_key(|a| a.worker)
+            .is_some_and(|a| a.balance == Balance::IpHash)
+    }
+
+    /// Deals what waits on a listener, in order, until nobody can take the next.
+    pub(super) fn deal_waiting(
+        &mut self,
+        id: ListenerId,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        while let Some(listener) = self.listeners.get(&id) {
+            let Some(first) = listener.waiting.front() else {
+                return;
+            };
+            let choice = self.choose(listener, first.peer, now);
+            if matches!(choice, Choice::Wait) {
+                return;
+            }
+            let next = self.listeners.get_mut(&id).map(|l| l.waiting.pop_front());
+            let Some(Some(connection)) = next else { return };
+            match choice {
+                Choice::Wait => return,
+                Choice::Deal(worker) => {
+                    if let Err(connection) = self.deal(worker, id, connection, host)
+                        && let Some(listener) = self.listeners.get_mut(&id)
+                    {
+                        listener.waiting.push_front(connection);
+                    }
+                }
+                Choice::Queue(worker) => {
+                    if let Some(member) = self.members.get_mut(&worker) {
+                        member.queue.push_back((id, connection));
+                    }
+                }
+            }
+        }
+    }
+
+    fn choose(&self, listener: &Listener<C>, peer: Option<SocketAddr>, now: Millis) -> Choice {
+        if let Some(peer) = peer
+            && self.is_by_address(listener)
+        {
+            return self.choose_by_address(listener, peer, now);
+        }
+        let window = self.tuning.window;
+        let followed = listener.followed;
+        self.candidates(listener, now)
+            .filter(|(_, member)| member.room(window) > 0)
+            .min_by_key(|(_, m)| (if followed { m.load() } else { 0 }, m.last_turn))
+            .map_or(Choice::Wait, |(worker, _)| Choice::Deal(worker))
+    }
+
+    /// The client's favourite slot, there the newest worker; the next best when too many wait there.
+    fn choose_by_address(&self, listener: &Listener<C>, peer: SocketAddr, now: Millis) -> Choice {
+        let free = self
+            .candidates(listener, now)
+            .filter(|(_, member)| member.queue.len() < MAX_QUEUE)
+            .max_by_key(|(id, m)| (hash::preference(peer.ip(), m.slot), *id));
+        match free {
+            None => Choice::Wait,
+            Some((worker, member)) => {
+                if member.queue.is_empty() && member.room(self.tuning.window) > 0 {
+                    Choice::Deal(worker)
+                } else {
+                    Choice::Queue(worker)
+                }
+            }
+        }
+    }
+
+    /// Sends a worker the connections that wait for it, as far as it has room.
+    pub(super) fn deal_queue(
+        &mut self,
+        worker: WorkerId,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        let window = self.tuning.window;
+        while let Some(member) = self.members.get_mut(&worker) {
+            if member.room(window) == 0 {
+                return;
+            }
+            let Some((listener, connection)) = member.queue.pop_front() else {
+                return;
+            };
+            let cooling = self.listeners.get(&listener).is_some_and(|l| {
+                l.attachment(worker)
+                    .is_none_or(|a| a.cooling_until.is_some_and(|until| now < until))
+            });
+            if cooling {
+                // It has been refused, or the server is closed, behind our back: choose again.
+                if let Some(listener) = self.listeners.get_mut(&listener) {
+                    listener.waiting.push_back(connection);
+                }
+                self.deal_waiting(listener, now, host);
+            } else if let Err(connection) = self.deal(worker, listener, connection, host)
+                && let Some(member) = self.members.get_mut(&worker)
+            {
+                member.queue.push_front((listener, connection));
+            }
+        }
+    }
+
+    /// Gives everything that waits for this worker to others.
+    pub(super) fn requeue(
+        &mut self,
+        worker: WorkerId,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        let Some(member) = self.members.get_mut(&worker) else {
+            return;
+        };
+        let queue = std::mem::take(&mut member.queue);
+        self.put_back(queue.into_iter(), now, host);
+    }
+
+    /// Puts connections back in front of their listeners' queues, in their order.
+    pub(super) fn put_back(
+        &mut self,
+        connections: impl DoubleEndedIterator<Item = (ListenerId, Connection<C>)>,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        let mut touched = Vec::new();
+        for (id, connection) in connections.rev() {
+            // Without its listener nobody will ever take it: it is closed.
+            if let Some(listener) = self.listeners.get_mut(&id) {
+                listener.waiting.push_front(connection);
+                if !touched.contains(&id) {
+                    touched.push(id);
+                }
+            }
+        }
+        for id in touched {
+            self.deal_waiting(id, now, host);
+        }
+    }
+
+    /// Sends one connection; gives it back when the channel takes nothing.
+    fn deal(
+        &mut self,
+        worker: WorkerId,
+        id: ListenerId,
+        connection: Connection<C>,
+        host: &mut impl Host<Connection = C>,
+    ) -> Result<(), Connection<C>> {
+        let seq = self.seq();
+        let (Some(listener), Some(member)) =
+            (self.listeners.get(&id), self.members.get_mut(&worker))
+        else {
+            return Ok(());
+        };
+        outgoing::connection(&mut self.line, &listener.prefix, seq);
+        match host.deal(worker, &self.line, &connection.payload) {
+            Delivery::Sent => {
+                self.turn += 1;
+                self.dealt_since = true;
+                member.last_turn = self.turn;
+                member.in_flight.push_back(InFlight::Connection(seq));
+                member.pending.push_back(Pending {
+                    seq,
+                    listener: id,
+                    connection,
+                });
+                Ok(())
+            }
+            Delivery::Blocked => {
+                member.blocked = true;
+                Err(connection)
+            }
+            Delivery::Unsendable => Ok(()),
+        }
+    }
+
+    /// The worker answered a connection. Returns whether it had been given one with that number.
+    pub(super) fn answered(
+        &mut self,
+        worker: WorkerId,
+        seq: u64,
+        accepted: bool,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) -> bool {
+        let Some(member) = self.members.get_mut(&worker) else {
+            return false;
+        };
+        let Some(sent) = member.take_pending(seq) else {
+            return false;
+        };
+        if accepted {
+            member.dealt += 1;
+            self.follow(worker, sent.listener, sent.connection.peer);
+            // Closes our copy, so that the worker's close reaches the client.
+            drop(sent);
+        } else {
+            member.refused += 1;
+            self.not_taken(worker, sent, now, host);
+        }
+        self.serve(worker, now, host);
+        true
+    }
+
+    /// A connection that the worker was given and does not have: others get it, and the worker is
+    /// left alone for a moment.
+    pub(super) fn not_taken(
+        &mut self,
+        worker: WorkerId,
+        sent: Pending<C>,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        if let Some(listener) = self.listeners.get_mut(&sent.listener)
+            && let Some(attachment) = listener.attachment_mut(worker)
+        {
+            attachment.cooling_until = Some(now + self.tuning.refusal_pause);
+        }
+        self.put_back(std::iter::once((sent.listener, sent.connection)), now, host);
+        self.requeue(worker, now, host);
+    }
+
+    fn follow(&mut self, worker: WorkerId, listener: ListenerId, peer: Option<SocketAddr>) {
+        let Some(listener) = self.listeners.get_mut(&listener).filter(|l| l.followed) else {
+            return;
+        };
+        let Some(peer) = peer else { return };
+        let (followed, before) = listener.open.insert(peer, worker);
+        if let Some(member) = before.and_then(|before| self.members.get_mut(&before)) {
+            member.open = member.open.saturating_sub(1);
+        }
+        if followed && let Some(member) = self.members.get_mut(&worker) {
+            member.open += 1;
+        }
+    }
+
+    /// The listeners whose live connections should be looked up now, with their ports: at most
+    /// once per interval, only when connections have been dealt since. Answer each with
+    /// [`Self::reconcile`], or with [`Self::unfollow`] when the kernel does not tell.
+    pub fn to_reconcile(&mut self, now: Millis) -> Vec<(ListenerId, u16)> {
+        let due = now >= self.follow_at || self.follow_now;
+        if !self.dealt_since || !due {
+            return Vec::new();
+        }
+        self.dealt_since = false;
+        self.follow_now = false;
+        self.follow_at = now + self.tuning.follow_interval;
+        self.listeners
+            .iter()
+            // One worker has nobody to be compared with.
+            .filter(|(_, l)| l.followed && !l.open.is_empty())
+            .filter(|(_, l)| l.attached.len() > 1 || l.open.is_full())
+            .map(|(id, l)| (*id, l.sockname.port()))
+            .collect()
+    }
+
+    /// The clients of a listener's live connections.
+    pub fn reconcile(&mut self, listener: ListenerId, live: impl Iterator<Item = SocketAddr>) {
+        let Some(listener) = self.listeners.get_mut(&listener) else {
+            return;
+        };
+        let members = &mut self.members;
+        listener.open.reconcile(live, |worker| {
+            if let Some(member) = members.get_mut(&worker) {
+                member.open = member.open.saturating_sub(1);
+            }
+        });
+    }
+
+    /// The kernel does not tell the live connections of this listener: workers take turns.
+    pub fn unfollow(&mut self, id: ListenerId) {
+        self.reconcile(id, std::iter::empty());
+        if let Some(listener) = self.listeners.get_mut(&id) {
+            listener.followed = false;
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Workers that leave, listeners that nobody uses, and what time brings.
+
+use super::core::Primary;
+use super::listener::Idle;
+use super::types::{Host, ListenerId, Millis, Notice, Role, SocketId, WorkerId};
+use crate::channel::outgoing;
+
+impl<C> Primary<C> {
+    /// Tells a cluster worker to close its servers, wait for their connections and leave. It gets
+    /// no more connections.
+    pub fn disconnect(
+        &mut self,
+        worker: WorkerId,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        let Some(member) = self.members.get_mut(&worker) else {
+            return;
+        };
+        member.dealing = false;
+        if member.role != Role::Plain && !member.is_going() {
+            member.told_to_leave = true;
+            let seq = self.seq();
+            host.send(worker, &outgoing::disconnect(seq));
+        }
+        self.requeue(worker, now, host);
+    }
+
+    /// The worker announced that it leaves. A connection sent after our answer would crash it, so
+    /// it is out of every rotation before.
+    pub(super) fn leaves(
+        &mut self,
+        worker: WorkerId,
+        ack: Option<u64>,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        let Some(member) = self.members.get_mut(&worker) else {
+            return;
+        };
+        let first = !member.leaving;
+        let ordered = member.told_to_leave;
+        member.leaving = true;
+        self.detach_everywhere(worker, now);
+        self.requeue(worker, now, host);
+        if let Some(ack) = ack {
+            let seq = self.seq();
+            host.send(worker, &outgoing::leave(seq, ack));
+        }
+        if first && !ordered {
+            host.notice(worker, Notice::Leaving);
+        }
+    }
+
+    /// The worker's channel has ended or its process is gone: what it has not acknowledged goes to
+    /// others, for it can never take it any more. To be called when everything that it wrote has
+    /// been read.
+    pub fn remove_worker(
+        &mut self,
+        worker: WorkerId,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        self.detach_everywhere(worker, now);
+        if let Some(member) = self.members.remove(&worker) {
+            let sent = member.pending.into_iter();
+            let sent = sent.map(|sent| (sent.listener, sent.connection));
+            let all: Vec<_> = sent.chain(member.queue).collect();
+            self.put_back(all.into_iter(), now, host);
+        }
+    }
+
+    fn detach_everywhere(&mut self, worker: WorkerId, now: Millis) {
+        let Some(member) = self.members.get_mut(&worker) else {
+            return;
+        };
+        for id in std::mem::take(&mut member.listeners) {
+            self.detach(id, worker, false, now);
+        }
+    }
+
+    /// The worker closed the server with that key.
+    pub(super) fn closed(
+        &mut self,
+        worker: WorkerId,
+        key: &str,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        let Some(&id) = self.by_key.get(key) else {
+            return;
+        };
+        let Some(member) = self.members.get_mut(&worker) else {
+            return;
+        };
+        if !member.listeners.remove(&id) {
+            return;
+        }
+        let by_itself = !member.is_going();
+        let last = member.listeners.is_empty();
+        self.detach(id, worker, by_itself, now);
+        self.requeue(worker, now, host);
+        if by_itself && last {
+            host.notice(worker, Notice::NoListeners);
+        }
+    }
+
+    fn detach(&mut self, id: ListenerId, worker: WorkerId, by_itself: bool, now: Millis) {
+        let Some(listener) = self.listeners.get_mut(&id) else {
+            return;
+        };
+        if listener.detach(worker) && listener.attached.is_empty() {
+            listener.idle = Some(Idle {
+                since: now,
+                closed_by: by_itself.then_some(worker),
+            });
+        }
+    }
+
+    /// Closes every listener that no worker uses.
+    pub fn retire_idle(&mut self, host: &mut impl Host<Connection = C>) {
+        let idle = self.listeners.iter().filter(|(_, l)| l.attached.is_empty());
+        let idle: Vec<ListenerId> = idle.map(|(id, _)| *id).collect();
+        for id in idle {
+            self.close_listener(id, host);
+        }
+    }
+
+    /// Closes every listener. Connections that nobody has taken are closed.
+    pub fn close_all(&mut self, host: &mut impl Host<Connection = C>) {
+        let all: Vec<ListenerId> = self.listeners.keys().copied().collect();
+        for id in all {
+            self.close_listener(id, host);
+        }
+    }
+
+    fn close_listener(&mut self, id: ListenerId, host: &mut impl Host<Connection = C>) {
+        let Some(listener) = self.listeners.remove(&id) else {
+            return;
+        };
+        self.by_key.remove(&listener.key);
+        for slot in listener.slots {
+            host.close(SocketId {
+                listener: id,
+                slot: Some(slot),
+            });
+        }
+        host.close(SocketId {
+            listener: id,
+            slot: None,
+        });
+        for attachment in listener.attached {
+            if let Some(member) = self.members.get_mut(&attachment.worker) {
+                member.listeners.remove(&id);
+            }
+        }
+    }
+
+    /// When [`Self::tick`] has something to do.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Millis> {
+        let listeners = self.listeners.values();
+        let cooling = listeners.clone().flat_map(|l| &l.attached);
+        let cooling = cooling.filter_map(|a| a.cooling_until);
+        let idle = listeners.filter_map(|l| self.close_at(l.idle?));
+        cooling.chain(idle).min()
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Millis, host: &mut impl Host<Connection = C>) {
+        let mut warmed = Vec::new();
+        for (id, listener) in &mut self.listeners {
+            for attachment in &mut listener.attached {
+                if attachment.cooling_until.is_some_and(|until| until <= now) {
+                    attachment.cooling_until = None;
+                    warmed.push((*id, attachment.worker));
+                }
+            }
+        }
+        for (listener, worker) in warmed {
+            self.deal_waiting(listener, now, host);
+            self.deal_queue(worker, now, host);
+        }
+        let over = |idle: Idle| self.close_at(idle).is_some_and(|at| at <= now);
+        let idle = self.listeners.iter();
+        let idle = idle.filter(|(_, l)| l.attached.is_empty() && l.idle.is_some_and(over));
+        let idle: Vec<ListenerId> = idle.map(|(id, _)| *id).collect();
+        for id in idle {
+            self.close_listener(id, host);
+        }
+    }
+
+    /// When a listener without a worker is closed. One whose worker has gone, or goes, waits for
+    /// the next worker, as long as the host wants: no connection is refused in between.
+    fn close_at(&self, idle: Idle) -> Option<Millis> {
+        let closer = self.members.get(&idle.closed_by?)?;
+        if closer.is_going() {
+            None
+        } else if closer.listeners.is_empty() {
+            Some(idle.since + self.tuning.leave_grace)
+        } else {
+            Some(idle.since + self.tuning.close_grace)
+        }
+    }
+}

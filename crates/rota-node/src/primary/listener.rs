@@ -1,0 +1,120 @@
+//! One address that workers listen on.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use serde_json::value::RawValue;
+
+use super::member::Connection;
+use super::open::OpenTable;
+use super::types::{Bind, Millis, Slot, SockName, SocketId, WorkerId};
+use crate::balance::Balance;
+use crate::channel::outgoing;
+
+/// A worker's use of a listener.
+#[derive(Debug)]
+pub(super) struct Attachment {
+    pub(super) worker: WorkerId,
+    pub(super) slot: Slot,
+    /// How this worker gets connections from this listener: the worker's mode, or `Shared` where
+    /// its mode does not apply (UDP; `reuseport` on a Unix socket).
+    pub(super) balance: Balance,
+    /// It has refused a connection and is left alone until then.
+    pub(super) cooling_until: Option<Millis>,
+}
+
+/// A listener without a worker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Idle {
+    pub(super) since: Millis,
+    /// The worker that closed it last, if it closed it by itself.
+    pub(super) closed_by: Option<WorkerId>,
+}
+
+/// One address, with one socket or several.
+#[derive(Debug)]
+pub(super) struct Listener<C> {
+    pub(super) key: String,
+    pub(super) bind: Bind,
+    pub(super) sockname: SockName,
+    pub(super) data: Option<Box<RawValue>>,
+    pub(super) prefix: Vec<u8>,
+    pub(super) attached: Vec<Attachment>,
+    /// The slot that uses the first socket as its own (`reuseport`).
+    pub(super) first_slot: Option<Slot>,
+    /// Slots with additional sockets.
+    pub(super) slots: BTreeSet<Slot>,
+    /// Accepted, and nobody could take them yet.
+    pub(super) waiting: VecDeque<Connection<C>>,
+    pub(super) idle: Option<Idle>,
+    pub(super) open: OpenTable,
+    /// The kernel tells which connections live. Not for Unix sockets.
+    pub(super) followed: bool,
+}
+
+impl<C> Listener<C> {
+    pub(super) fn new(key: String, bind: Bind, sockname: SockName, seed: u64) -> Self {
+        let followed = matches!(sockname, SockName::Ip(_)) && !is_udp(&bind);
+        Self {
+            prefix: outgoing::connection_prefix(&key),
+            key,
+            bind,
+            sockname,
+            data: None,
+            attached: Vec::new(),
+            first_slot: None,
+            slots: BTreeSet::new(),
+            waiting: VecDeque::new(),
+            idle: None,
+            open: OpenTable::new(seed),
+            followed,
+        }
+    }
+
+    pub(super) fn is_udp(&self) -> bool {
+        is_udp(&self.bind)
+    }
+
+    pub(super) fn is_tcp(&self) -> bool {
+        matches!(self.sockname, SockName::Ip(_)) && !self.is_udp()
+    }
+
+    pub(super) fn attachment(&self, worker: WorkerId) -> Option<&Attachment> {
+        self.attached.iter().find(|a| a.worker == worker)
+    }
+
+    pub(super) fn attachment_mut(&mut self, worker: WorkerId) -> Option<&mut Attachment> {
+        self.attached.iter_mut().find(|a| a.worker == worker)
+    }
+
+    pub(super) fn detach(&mut self, worker: WorkerId) -> bool {
+        let before = self.attached.len();
+        self.attached.retain(|a| a.worker != worker);
+        self.attached.len() < before
+    }
+
+    /// Whether a worker accepts from that socket by itself.
+    fn has_own_worker(&self, socket: SocketId) -> bool {
+        self.attached.iter().any(|a| match a.balance {
+            Balance::RoundRobin | Balance::IpHash => false,
+            Balance::Shared => socket.slot.is_none(),
+            Balance::ReusePort => match socket.slot {
+                None => self.first_slot == Some(a.slot),
+                Some(slot) => slot == a.slot,
+            },
+        })
+    }
+
+    /// Whether the primary is to accept from that socket. A socket of a slot without a worker is
+    /// emptied into the others, so that what the kernel put into its queue is not lost.
+    pub(super) fn is_ours_to_accept(&self, socket: SocketId) -> bool {
+        if self.is_udp() {
+            return false;
+        }
+        let dealt = || self.attached.iter().any(|a| a.balance.is_dealt());
+        !self.has_own_worker(socket) || (socket.slot.is_none() && dealt())
+    }
+}
+
+pub(super) fn is_udp(bind: &Bind) -> bool {
+    matches!(bind, Bind::Udp { .. } | Bind::Inherited { udp: true, .. })
+}

@@ -1,0 +1,126 @@
+//! One worker, as the primary sees it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use super::types::{ListenerId, Role, Slot, SocketId};
+use crate::balance::Balance;
+
+/// Descriptors under way to a worker beyond which it gets no connection, whatever it answers: it
+/// never says that they arrive.
+const MAX_IN_FLIGHT: usize = 256;
+
+/// An accepted connection and where it came from.
+#[derive(Debug)]
+pub(super) struct Connection<C> {
+    pub(super) payload: C,
+    /// The client, if it has an IP address.
+    pub(super) peer: Option<SocketAddr>,
+}
+
+/// A connection that the worker was sent and has not answered.
+#[derive(Debug)]
+pub(super) struct Pending<C> {
+    pub(super) seq: u64,
+    pub(super) listener: ListenerId,
+    pub(super) connection: Connection<C>,
+}
+
+/// A descriptor that the worker was sent and has not confirmed, in the order of sending.
+#[derive(Debug)]
+pub(super) enum InFlight {
+    /// That of the connection with this number.
+    Connection(u64),
+    /// A listening socket, with its line for another try.
+    Socket {
+        line: Box<[u8]>,
+        socket: SocketId,
+        tries: u8,
+    },
+}
+
+/// One worker.
+#[derive(Debug)]
+pub(super) struct Member<C> {
+    pub(super) slot: Slot,
+    pub(super) role: Role,
+    /// Orders: it may get connections.
+    pub(super) dealing: bool,
+    /// It was told to disconnect.
+    pub(super) told_to_leave: bool,
+    /// It said that it leaves.
+    pub(super) leaving: bool,
+    /// Its channel takes nothing at the moment.
+    pub(super) blocked: bool,
+    pub(super) pending: VecDeque<Pending<C>>,
+    pub(super) in_flight: VecDeque<InFlight>,
+    /// Connections by client address that wait for this very worker.
+    pub(super) queue: VecDeque<(ListenerId, Connection<C>)>,
+    pub(super) listeners: BTreeSet<ListenerId>,
+    /// Open connections as far as known.
+    pub(super) open: u64,
+    /// When it last got a connection, counted in connections.
+    pub(super) last_turn: u64,
+    pub(super) dealt: u64,
+    pub(super) refused: u64,
+    pub(super) violations: u64,
+}
+
+impl<C> Member<C> {
+    pub(super) fn new(slot: Slot, role: Role) -> Self {
+        Self {
+            slot,
+            role,
+            dealing: true,
+            told_to_leave: false,
+            leaving: false,
+            blocked: false,
+            pending: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            queue: VecDeque::new(),
+            listeners: BTreeSet::new(),
+            open: 0,
+            last_turn: 0,
+            dealt: 0,
+            refused: 0,
+            violations: 0,
+        }
+    }
+
+    pub(super) fn balance(&self) -> Balance {
+        match self.role {
+            Role::Cluster(balance) => balance,
+            Role::Plain => Balance::RoundRobin,
+        }
+    }
+
+    /// It stays and may be given connections, sooner or later.
+    pub(super) fn serves(&self) -> bool {
+        self.dealing && !self.leaving && !self.told_to_leave
+    }
+
+    /// It is on its way out, by order or by itself.
+    pub(super) fn is_going(&self) -> bool {
+        self.leaving || self.told_to_leave
+    }
+
+    /// How many connections it may be given right now.
+    pub(super) fn room(&self, window: usize) -> usize {
+        if self.serves() && !self.blocked && self.in_flight.len() < MAX_IN_FLIGHT {
+            window.saturating_sub(self.pending.len())
+        } else {
+            0
+        }
+    }
+
+    /// Open connections and those that will be.
+    pub(super) fn load(&self) -> u64 {
+        self.open + self.pending.len() as u64
+    }
+
+    /// Takes the unanswered connection with that number out.
+    pub(super) fn take_pending(&mut self, seq: u64) -> Option<Pending<C>> {
+        let at = self.pending.iter().position(|sent| sent.seq == seq)?;
+        self.pending.remove(at)
+    }
+}

@@ -1,0 +1,162 @@
+//! What workers say.
+
+use super::core::Primary;
+use super::member::InFlight;
+use super::types::{Host, Millis, Notice, Role, Violation, WorkerId};
+use crate::channel::{ClusterMessage, Frame, Incoming, ParseError, outgoing, parse};
+
+/// Node tries three times more.
+const MAX_SOCKET_TRIES: u8 = 4;
+
+impl<C> Primary<C> {
+    /// Takes one frame that a worker's channel delivered. A descriptor in it is dropped: the app's
+    /// own messages go nowhere that could use one.
+    pub fn receive<H>(
+        &mut self,
+        worker: WorkerId,
+        frame: Frame<'_, H>,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        match frame {
+            Frame::Line { bytes, handle } => match parse(bytes) {
+                Ok(incoming) => self.incoming(worker, incoming, handle.is_some(), now, host),
+                Err(ParseError::NotJson) => self.violation(worker, Violation::NotJson, host),
+                Err(ParseError::BadCluster) => self.violation(worker, Violation::BadCluster, host),
+            },
+            Frame::TooLong {
+                length,
+                is_handle,
+                handle,
+            } => {
+                self.violation(worker, Violation::TooLong(length), host);
+                if is_handle {
+                    answer_handle(worker, handle.is_some(), host);
+                }
+            }
+        }
+    }
+
+    fn incoming(
+        &mut self,
+        worker: WorkerId,
+        incoming: Incoming<'_>,
+        with_handle: bool,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        match incoming {
+            Incoming::HandleArrived => self.handle_arrived(worker, host),
+            Incoming::HandleLost => self.handle_lost(worker, now, host),
+            Incoming::Handle { user } => {
+                answer_handle(worker, with_handle, host);
+                // Without its descriptor it comes again.
+                if let Some(user) = user.filter(|_| with_handle) {
+                    host.notice(worker, Notice::User(user));
+                }
+            }
+            Incoming::Internal(json) => host.notice(worker, Notice::Internal(json)),
+            Incoming::User(json) => host.notice(worker, Notice::User(json)),
+            Incoming::Cluster { seq, message } => self.cluster(worker, seq, message, now, host),
+        }
+    }
+
+    fn cluster(
+        &mut self,
+        worker: WorkerId,
+        seq: Option<u64>,
+        message: ClusterMessage<'_>,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        match self.members.get(&worker).map(|member| member.role) {
+            None => return,
+            Some(Role::Plain) => return self.violation(worker, Violation::NotCluster, host),
+            Some(Role::Cluster(_)) => {}
+        }
+        match message {
+            ClusterMessage::Answer { ack, accepted } => {
+                if !self.answered(worker, ack, accepted, now, host) {
+                    self.violation(worker, Violation::ForgedAnswer, host);
+                }
+            }
+            ClusterMessage::Online => host.notice(worker, Notice::Online),
+            ClusterMessage::QueryServer(query) => match seq {
+                Some(seq) => self.query(worker, &query, seq, now, host),
+                None => self.violation(worker, Violation::BadCluster, host),
+            },
+            ClusterMessage::Listening(query) => self.listening(worker, &query, host),
+            ClusterMessage::Close { key } => self.closed(worker, &key, now, host),
+            ClusterMessage::ExitedAfterDisconnect => self.leaves(worker, seq, now, host),
+        }
+    }
+
+    fn handle_arrived(&mut self, worker: WorkerId, host: &mut impl Host<Connection = C>) {
+        let Some(member) = self.members.get_mut(&worker) else {
+            return;
+        };
+        if member.in_flight.pop_front().is_none() {
+            self.violation(worker, Violation::ForgedHandleAck, host);
+        }
+    }
+
+    /// A descriptor did not arrive, usually because the worker has no free one. Node would send it
+    /// to the same worker again; a connection is better off with another one.
+    fn handle_lost(&mut self, worker: WorkerId, now: Millis, host: &mut impl Host<Connection = C>) {
+        let Some(member) = self.members.get_mut(&worker) else {
+            return;
+        };
+        match member.in_flight.pop_front() {
+            None => self.violation(worker, Violation::ForgedHandleAck, host),
+            Some(InFlight::Connection(seq)) => {
+                if let Some(sent) = member.take_pending(seq) {
+                    member.refused += 1;
+                    self.not_taken(worker, sent, now, host);
+                    self.serve(worker, now, host);
+                }
+            }
+            Some(InFlight::Socket { tries, .. }) if tries >= MAX_SOCKET_TRIES => {
+                self.violation(worker, Violation::SocketLost, host);
+            }
+            Some(InFlight::Socket {
+                line,
+                socket,
+                tries,
+            }) => {
+                // Only if it still uses the listener, whose socket may be closed otherwise.
+                if member.listeners.contains(&socket.listener) {
+                    host.send_socket(worker, &line, socket);
+                    member.in_flight.push_back(InFlight::Socket {
+                        line,
+                        socket,
+                        tries: tries + 1,
+                    });
+                }
+            }
+        }
+    }
+
+    pub(super) fn violation(
+        &mut self,
+        worker: WorkerId,
+        violation: Violation,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        if let Some(member) = self.members.get_mut(&worker) {
+            member.violations += 1;
+            host.notice(worker, Notice::Violation(violation));
+        }
+    }
+}
+
+/// Tells the sender of a descriptor that it may go on, or has to send it again.
+fn answer_handle<C>(worker: WorkerId, arrived: bool, host: &mut impl Host<Connection = C>) {
+    host.send(
+        worker,
+        if arrived {
+            outgoing::HANDLE_ACK
+        } else {
+            outgoing::HANDLE_NACK
+        },
+    );
+}
