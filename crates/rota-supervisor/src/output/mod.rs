@@ -18,12 +18,34 @@
 //! hub.forget(1);
 //!
 //! // `rota logs -f`: both calls in one turn, without an await between them, leave no gap and no overlap.
-//! let mut live = hub.subscribe(Filter { targets: vec![Target { app: "api".into(), slots: None }], stream: None });
+//! let mut live = hub.subscribe(Filter { targets: vec![LogTarget { app: "api".into(), slots: None }], stream: None });
 //! let past = hub.read_back(filter, 15).await; // Vec<FileTail { app, slot, stream, path, lines }>
-//! match live.next().await { Followed::Line(line) => {} /* Arc<LogLine> */ Followed::Lost(lines) => {} }
+//! match live.next().await { Some(Followed::Line(line)) => {} /* Arc<LogLine> */ Some(Followed::Lost(lines)) => {} None => {} /* hub closed */ }
 //!
 //! hub.reopen(); // SIGUSR1
 //! hub.remove_app("api"); // closes its files, keeps them
-//! hub.stats(); // LogStats { lost_lines, lost_bytes, failing_files }
+//! hub.stats(); // LogStats { lost_lines, lost_bytes, failing_files, terminal_lost_lines }
 //! hub.close().await; // flush and end the threads, in bounded time
 //! ```
+
+mod files;
+mod follow;
+mod hub;
+mod line;
+mod names;
+mod queue;
+mod readback;
+mod reader;
+mod split;
+mod tail;
+mod terminal;
+mod writer;
+
+pub use files::LogTrouble;
+pub use follow::{Filter, Followed, LogTarget, Subscription};
+pub use hub::{LogHub, LogOptions, LogStats};
+pub use line::{LineEnd, LogLine, Source, Stream};
+pub use readback::FileTail;
+pub use reader::{Reader, worker_pipe};
+pub use split::MAX_LINE;
+pub use terminal::Terminal;
