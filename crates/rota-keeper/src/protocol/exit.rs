@@ -1,0 +1,43 @@
+//! How a child ended.
+
+use minicbor::{Decode, Encode};
+
+/// How a child ended, and what it has used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ExitInfo {
+    /// The status.
+    #[n(0)]
+    pub status: ExitStatus,
+    /// The largest resident set that it ever had, in KiB (the largest of its descendants' too, as far as
+    /// it has waited for them).
+    #[n(1)]
+    pub max_rss_kib: u64,
+    /// Processor time in user mode, in microseconds, waited-for descendants included.
+    #[n(2)]
+    pub user_us: u64,
+    /// Processor time in the kernel, in microseconds, waited-for descendants included.
+    #[n(3)]
+    pub system_us: u64,
+}
+
+/// The exit status of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ExitStatus {
+    /// It called `exit` with this code (0 to 255).
+    #[n(0)]
+    Code(#[n(0)] i32),
+    /// A signal ended it.
+    #[n(1)]
+    Signal {
+        /// The signal's number.
+        #[n(0)]
+        number: i32,
+        /// Whether the kernel wrote a core file.
+        #[n(1)]
+        core: bool,
+    },
+    /// The process was not the keeper's child (a `MAINPID` below some other process), so its status went
+    /// to somebody else.
+    #[n(2)]
+    Unknown,
+}

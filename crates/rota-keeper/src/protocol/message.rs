@@ -1,0 +1,276 @@
+//! The messages of both directions.
+
+use minicbor::{Decode, Encode};
+
+use super::{ExitInfo, SpawnSpec};
+
+/// A request of the supervisor.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ToKeeper {
+    /// Start a process. Its descriptors come with the message, one for each of `spec.targets`.
+    /// Answered by [`FromKeeper::Spawned`] or [`FromKeeper::SpawnFailed`].
+    #[n(0)]
+    Spawn {
+        /// Chosen by the supervisor, repeated in the answer.
+        #[n(0)]
+        request: u64,
+        /// The child's key, chosen by the supervisor (its worker id); must not be in use.
+        #[n(1)]
+        child: u64,
+        /// What to start.
+        #[n(2)]
+        spec: SpawnSpec,
+    },
+    /// Send a signal to a child. Failure only is answered, by [`FromKeeper::SignalFailed`].
+    #[n(1)]
+    Signal {
+        /// The child's key.
+        #[n(0)]
+        child: u64,
+        /// The signal's number.
+        #[n(1)]
+        signal: i32,
+        /// To its whole process group.
+        #[n(2)]
+        group: bool,
+    },
+    /// Keep this entry with the descriptors of the message, instead of what the key held before.
+    #[n(2)]
+    Put {
+        /// The key, 1 to [`super::KEY_MAX`] bytes.
+        #[n(0)]
+        key: String,
+        /// Whatever the supervisor wants to find again; the keeper does not look into it.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        blob: Vec<u8>,
+    },
+    /// Replace an entry's blob and keep its descriptors. Makes a new entry without descriptors if there is none.
+    #[n(3)]
+    PutBlob {
+        /// The key.
+        #[n(0)]
+        key: String,
+        /// The new blob.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        blob: Vec<u8>,
+    },
+    /// Forget an entry and close its descriptors. Silent when there is none.
+    #[n(4)]
+    Drop {
+        /// The key.
+        #[n(0)]
+        key: String,
+    },
+    /// From now on this process *is* the child (`MAINPID=` of sd_notify): its exit is the child's exit,
+    /// signals go to it, and the exit of the process first spawned ends nothing. Refused unless it is a
+    /// descendant of that child.
+    #[n(5)]
+    MainPid {
+        /// The child's key.
+        #[n(0)]
+        child: u64,
+        /// The process.
+        #[n(1)]
+        pid: u32,
+    },
+    /// The child's exit has been dealt with and need not be told to the next supervisor. Its key is free.
+    #[n(6)]
+    Forget {
+        /// The child's key.
+        #[n(0)]
+        child: u64,
+    },
+    /// The end: kill the children that are left, wait for the supervisor to exit, exit.
+    #[n(7)]
+    Exit {
+        /// The keeper's exit code.
+        #[n(0)]
+        code: i32,
+    },
+}
+
+/// A message of the keeper.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum FromKeeper {
+    /// The first message to every supervisor.
+    #[n(0)]
+    Hello(#[n(0)] Hello),
+    /// An entry; its descriptors (copies, the keeper keeps its own) come with the message.
+    #[n(1)]
+    Entry {
+        /// The key.
+        #[n(0)]
+        key: String,
+        /// The blob.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        blob: Vec<u8>,
+    },
+    /// A child from the time of an earlier supervisor, in the order of their keys.
+    #[n(2)]
+    Child {
+        /// The child's key.
+        #[n(0)]
+        child: u64,
+        /// Its process id (of the main process).
+        #[n(1)]
+        pid: u32,
+        /// Its exit, if nobody has said [`ToKeeper::Forget`] yet.
+        #[n(2)]
+        exited: Option<ExitInfo>,
+    },
+    /// Everything has been handed back.
+    #[n(3)]
+    Restored,
+    /// The process runs: `exec` has succeeded.
+    #[n(4)]
+    Spawned {
+        /// As in the request.
+        #[n(0)]
+        request: u64,
+        /// The child's key.
+        #[n(1)]
+        child: u64,
+        /// Its process id; also the id of its process group.
+        #[n(2)]
+        pid: u32,
+    },
+    /// No process runs. The key is free.
+    #[n(5)]
+    SpawnFailed {
+        /// As in the request.
+        #[n(0)]
+        request: u64,
+        /// The child's key.
+        #[n(1)]
+        child: u64,
+        /// Where it failed.
+        #[n(2)]
+        stage: SpawnStage,
+        /// The error number; 0 if none belongs to it.
+        #[n(3)]
+        errno: i32,
+        /// For people: what failed, why, and a hint where there is one.
+        #[n(4)]
+        message: String,
+    },
+    /// A child has ended; nothing of its process group is left.
+    #[n(6)]
+    Exited {
+        /// The child's key.
+        #[n(0)]
+        child: u64,
+        /// The process id that it had.
+        #[n(1)]
+        pid: u32,
+        /// How it ended.
+        #[n(2)]
+        exit: ExitInfo,
+    },
+    /// A signal could not be sent.
+    #[n(7)]
+    SignalFailed {
+        /// The child's key.
+        #[n(0)]
+        child: u64,
+        /// The signal's number.
+        #[n(1)]
+        signal: i32,
+        /// Why; `ESRCH` also when there is no such child or it has exited.
+        #[n(2)]
+        errno: i32,
+    },
+    /// The keeper itself has received a signal (HUP, USR1, USR2, TERM, INT, QUIT, TTIN or TTOU).
+    #[n(8)]
+    Signal {
+        /// Its number.
+        #[n(0)]
+        number: i32,
+    },
+    /// A request was not carried out.
+    #[n(9)]
+    Refused {
+        /// Why, for programs.
+        #[n(0)]
+        reason: Refusal,
+        /// What it was about: the entry's key or the child's, as text; empty if unknown.
+        #[n(1)]
+        about: String,
+        /// Why, for people.
+        #[n(2)]
+        message: String,
+    },
+}
+
+/// Who the keeper is.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Hello {
+    /// [`super::PROTOCOL_VERSION`] of the keeper.
+    #[n(0)]
+    pub protocol: u32,
+    /// The keeper's process id.
+    #[n(1)]
+    pub keeper_pid: u32,
+    /// The version of the program that the keeper runs.
+    #[n(2)]
+    pub version: String,
+    /// Whether the keeper runs in the foreground (`rota run`).
+    #[n(3)]
+    pub foreground: bool,
+    /// How many supervisors came before this one.
+    #[n(4)]
+    pub restarts: u32,
+    /// How the last one ended, if there was one.
+    #[n(5)]
+    pub last_exit: Option<ExitInfo>,
+}
+
+/// The step of a spawn that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum SpawnStage {
+    /// The request itself: the key is in use, too few or too many descriptors, too many children.
+    #[n(0)]
+    Request,
+    /// Looking the program up, or arguments with a NUL byte in them.
+    #[n(1)]
+    Prepare,
+    /// Making the new process (`EAGAIN`: too many processes; `ENOMEM`).
+    #[n(2)]
+    Fork,
+    /// The session, the process group, priority or limits.
+    #[n(3)]
+    Attributes,
+    /// The working directory.
+    #[n(4)]
+    Cwd,
+    /// The descriptors.
+    #[n(5)]
+    Fds,
+    /// `execve` (`ENOENT`, `EACCES`, `ENOEXEC`, `E2BIG`).
+    #[n(6)]
+    Exec,
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Refusal {
+    /// The packet could not be decoded: damaged, or a message of a later version.
+    #[n(0)]
+    Undecodable,
+    /// The packet's descriptors did not all arrive: the keeper's table of open files is full.
+    #[n(1)]
+    FdsLost,
+    /// A limit of the keeper's store: length of the key, size of the blobs, number of entries.
+    #[n(2)]
+    Limit,
+    /// No such child.
+    #[n(3)]
+    NoSuchChild,
+    /// The process named is not a descendant of the child.
+    #[n(4)]
+    NotADescendant,
+    /// The child still runs.
+    #[n(5)]
+    StillRunning,
+}

@@ -1,0 +1,31 @@
+//! Resource limits.
+
+use std::io;
+use std::sync::OnceLock;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+static ORIGINAL_NOFILE: OnceLock<Rlimit> = OnceLock::new();
+
+/// Raises the number of files that this process may open to the hard limit, and returns it. Children that are
+/// started by [`crate::spawn`] get the soft limit of before: programs that use `select` rely on it.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn raise_nofile() -> io::Result<u64> {
+    let now = getrlimit(Resource::Nofile);
+    ORIGINAL_NOFILE.get_or_init(|| now.clone());
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: now.maximum,
+            maximum: now.maximum,
+        },
+    )?;
+    Ok(now.maximum.unwrap_or(u64::MAX))
+}
+
+/// The limit that children shall have, if it is not this process's own.
+pub(crate) fn nofile_for_children() -> Option<Rlimit> {
+    ORIGINAL_NOFILE.get().cloned()
+}
