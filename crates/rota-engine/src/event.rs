@@ -94,6 +94,24 @@ pub enum Event {
     Tick,
 }
 
+impl Event {
+    /// The worker that it is about.
+    #[must_use]
+    pub const fn worker(&self) -> Option<WorkerId> {
+        match self {
+            Self::Spawned { worker, .. }
+            | Self::SpawnFailed { worker, .. }
+            | Self::Ready { worker }
+            | Self::Drained { worker }
+            | Self::Leaving { worker }
+            | Self::Exited { worker, .. }
+            | Self::Hung { worker, .. }
+            | Self::Recycle { worker, .. } => Some(*worker),
+            Self::Command { .. } | Self::Tick => None,
+        }
+    }
+}
+
 /// How a process ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ExitStatus {
@@ -170,4 +188,34 @@ pub enum Command {
         /// Skip drain and stop signal: kill at once. Also hastens a shutdown already going on.
         now: bool,
     },
+}
+
+impl Command {
+    /// The app that it is about; a shutdown is about all.
+    #[must_use]
+    pub const fn app(&self) -> Option<AppId> {
+        match self {
+            Self::Start { app, .. }
+            | Self::Stop { app, .. }
+            | Self::Restart { app, .. }
+            | Self::Reload { app, .. }
+            | Self::Scale { app, .. }
+            | Self::Delete { app } => Some(*app),
+            Self::Shutdown { .. } => None,
+        }
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub const fn verb(&self) -> crate::Verb {
+        match self {
+            Self::Start { .. } => crate::Verb::Start,
+            Self::Stop { .. } => crate::Verb::Stop,
+            Self::Restart { .. } => crate::Verb::Restart,
+            Self::Reload { .. } => crate::Verb::Reload,
+            Self::Scale { .. } => crate::Verb::Scale,
+            Self::Delete { .. } => crate::Verb::Delete,
+            Self::Shutdown { .. } => crate::Verb::Shutdown,
+        }
+    }
 }

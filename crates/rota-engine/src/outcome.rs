@@ -96,6 +96,21 @@ pub enum FailReason {
     },
 }
 
+impl FailReason {
+    /// The slot in which it happened.
+    #[must_use]
+    pub const fn slot(&self) -> Option<Slot> {
+        match self {
+            Self::Crashed { slot, .. }
+            | Self::NotReady { slot, .. }
+            | Self::SpawnFailed { slot, .. }
+            | Self::Hung { slot, .. }
+            | Self::Left { slot, .. } => Some(*slot),
+            Self::Superseded { .. } => None,
+        }
+    }
+}
+
 /// The kind of a command.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Verb {

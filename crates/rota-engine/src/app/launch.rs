@@ -1,0 +1,106 @@
+//! Start, restart and growth: all chosen slots start at once, and the first is watched.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::state::{Answer, App, Operation, count};
+use crate::context::Context;
+use crate::worker::Worker;
+use crate::{CommandId, FailReason, Failure, Notice, Outcome, Slot, Time, WorkerId};
+
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Launch {
+    pub(crate) commands: Vec<CommandId>,
+    /// Slots whose workers have to become ready.
+    pub(crate) slots: BTreeSet<Slot>,
+    /// For how long the first ready worker is watched.
+    pub(crate) observe: Duration,
+    /// Until when it is watched.
+    pub(crate) watch_until: Option<Time>,
+    /// How many workers were stopped for it.
+    pub(crate) stopped: u32,
+}
+
+impl Launch {
+    pub(crate) fn new(
+        commands: Vec<CommandId>,
+        slots: impl IntoIterator<Item = Slot>,
+        observe: Duration,
+    ) -> Self {
+        Self {
+            commands,
+            slots: slots.into_iter().collect(),
+            observe,
+            watch_until: None,
+            stopped: 0,
+        }
+    }
+
+    /// The end of the observation. Once that has passed, it waits for workers only.
+    pub(crate) fn deadline(&self, now: Time) -> Option<Time> {
+        self.watch_until.filter(|until| *until > now)
+    }
+}
+
+impl App {
+    pub(crate) fn launch_saw_ready(&mut self, cx: &mut Context, slot: Slot, worker: WorkerId) {
+        let now = cx.now;
+        let Some(launch) = self.launch() else {
+            return;
+        };
+        if launch.watch_until.is_some() || !launch.slots.contains(&slot) {
+            return;
+        }
+        let span = launch.observe;
+        launch.watch_until = Some(now + span);
+        if !span.is_zero() {
+            cx.notice(Notice::Observing { slot, worker, span });
+        }
+    }
+
+    pub(crate) fn advance_launch(&mut self, cx: &mut Context) {
+        let Some(Operation::Launch(launch)) = &self.operation else {
+            return;
+        };
+        let watched = match launch.watch_until {
+            Some(until) => until <= cx.now,
+            // Nothing to watch: no slot was chosen, or all finished as they were meant to.
+            None => launch.slots.is_empty(),
+        };
+        if !watched || !launch.slots.iter().all(|slot| self.serves(*slot)) {
+            return;
+        }
+        if let Some(Operation::Launch(launch)) = self.operation.take() {
+            let answer = Answer::Done {
+                started: count(launch.slots.len()),
+                stopped: launch.stopped,
+            };
+            cx.reply_all(&launch.commands, &self.outcome(answer));
+        }
+    }
+
+    fn serves(&self, slot: Slot) -> bool {
+        let holder = self.slots.get(&slot).and_then(|slot| slot.holder());
+        holder
+            .and_then(|worker| self.workers.get(&worker))
+            .is_some_and(Worker::is_ready)
+    }
+
+    /// A worker of the slot failed: if that slot is being launched, the launch has failed. The
+    /// slots go on by the restart policy.
+    pub(crate) fn fail_launch(&mut self, cx: &mut Context, slot: Slot, reason: &FailReason) {
+        if !self
+            .launch()
+            .is_some_and(|launch| launch.slots.contains(&slot))
+        {
+            return;
+        }
+        if let Some(Operation::Launch(launch)) = self.operation.take() {
+            let failure = Failure {
+                reason: reason.clone(),
+                rolled_back: false,
+            };
+            cx.reply_all(&launch.commands, &Outcome::Failed(failure));
+        }
+    }
+}

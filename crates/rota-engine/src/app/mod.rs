@@ -1,0 +1,16 @@
+//! One app: its slots, its workers, and the command that is being carried out on them.
+
+mod commands;
+mod failure;
+mod launch;
+mod lifecycle;
+mod plan;
+mod queue;
+mod rollback;
+mod rollout;
+mod settle;
+mod state;
+mod views;
+mod work;
+
+pub(crate) use state::{App, Life, count};

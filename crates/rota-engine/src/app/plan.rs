@@ -1,0 +1,137 @@
+//! What a rollout has before it, under way and behind it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::spec::Spec;
+use crate::{CommandId, FailReason, Generation, Slot, StopReason, Time, WorkerId};
+
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Rollout {
+    pub(crate) kind: Kind,
+    pub(crate) commands: Vec<CommandId>,
+    pub(crate) from: Spec,
+    pub(crate) to: Spec,
+    pub(crate) course: Course,
+    /// Slots whose step has not begun.
+    pub(crate) plan: VecDeque<Slot>,
+    /// Steps that have begun.
+    pub(crate) steps: Vec<Step>,
+    /// Slots that have their new worker.
+    pub(crate) done: BTreeSet<Slot>,
+    /// What each slot of the rollout was before.
+    pub(crate) before: BTreeMap<Slot, Before>,
+    /// The canary has passed: steps go side by side, as far as the surge allows.
+    pub(crate) proven: bool,
+    pub(crate) begun: u32,
+    pub(crate) total: u32,
+    /// Workers that the answer has to wait for: replaced ones, or new ones that were removed.
+    pub(crate) leaving: BTreeSet<WorkerId>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Reload,
+    /// The planned replacement of one worker.
+    Recycle {
+        worker: WorkerId,
+        why: String,
+    },
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Course {
+    Forward,
+    Back {
+        reason: FailReason,
+        /// Everything can be (so far: has been) brought back.
+        complete: bool,
+    },
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Before {
+    pub(crate) spec: Spec,
+    pub(crate) state: Rest,
+}
+
+/// What a slot is to return to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rest {
+    Running,
+    Errored,
+    Stopped,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Step {
+    pub(crate) slot: Slot,
+    pub(crate) stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    /// For room in the slot.
+    Waiting,
+    Starting,
+    Observing {
+        until: Time,
+    },
+}
+
+impl Rollout {
+    pub(crate) fn generations(&self) -> impl Iterator<Item = Generation> + '_ {
+        let before = self.before.values().map(|before| before.spec.generation);
+        before.chain([self.from.generation, self.to.generation])
+    }
+
+    /// The end of an observation.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        let ends = self.steps.iter().filter_map(|step| match step.stage {
+            Stage::Observing { until } => Some(until),
+            Stage::Waiting | Stage::Starting => None,
+        });
+        ends.min()
+    }
+
+    /// Whether the slot's empty seat is the rollout's to fill.
+    pub(crate) fn holds(&self, slot: Slot) -> bool {
+        let in_plan = self.goes_back() && self.plan.contains(&slot);
+        in_plan || self.steps.iter().any(|step| step.slot == slot)
+    }
+
+    pub(crate) fn goes_back(&self) -> bool {
+        matches!(self.course, Course::Back { .. })
+    }
+
+    /// The old worker of a slot ends before its new one starts.
+    pub(crate) fn in_place(&self) -> bool {
+        self.from.policy.surge == 0 || self.to.policy.surge == 0
+    }
+
+    /// How many steps may be under way at a time.
+    pub(super) fn width(&self) -> usize {
+        let (from, to) = (&self.from.policy, &self.to.policy);
+        let width = match (self.proven, self.in_place()) {
+            (false, _) => 1,
+            (true, true) => from.max_missing.min(to.max_missing).max(1),
+            (true, false) => from.surge.min(to.surge),
+        };
+        usize::try_from(width).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn target(&self, slot: Slot) -> Spec {
+        match (&self.course, self.before.get(&slot)) {
+            (Course::Back { .. }, Some(before)) => before.spec.clone(),
+            _ => self.to.clone(),
+        }
+    }
+
+    /// Why workers that a step replaces are stopped.
+    pub(super) fn why_old_goes(&self) -> StopReason {
+        if self.goes_back() {
+            StopReason::RolledBack
+        } else {
+            StopReason::Replaced
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Commands that wait until the one before them is done, and which of them become one.
+
+use std::collections::BTreeSet;
+
+use super::plan::Kind;
+use super::state::{App, superseded};
+use crate::context::Context;
+use crate::slot::Seat;
+use crate::spec::Spec;
+use crate::{CommandId, Generation, Notice, Slot, Verb};
+
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Queued {
+    pub(crate) commands: Vec<CommandId>,
+    pub(crate) work: Work,
+}
+
+/// A command that can wait. Slots: `None` means all.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Work {
+    Start(Spec),
+    Restart(Option<BTreeSet<Slot>>, Option<Spec>),
+    Reload(Option<BTreeSet<Slot>>, Option<Spec>),
+    Scale(u32),
+}
+
+impl Work {
+    pub(crate) fn generation(&self) -> Option<Generation> {
+        match self {
+            Self::Start(spec) => Some(spec.generation),
+            Self::Restart(_, update) | Self::Reload(_, update) => {
+                update.as_ref().map(|spec| spec.generation)
+            }
+            Self::Scale(_) => None,
+        }
+    }
+
+    pub(crate) fn verb(&self) -> Verb {
+        match self {
+            Self::Start(_) => Verb::Start,
+            Self::Restart(..) => Verb::Restart,
+            Self::Reload(..) => Verb::Reload,
+            Self::Scale(_) => Verb::Scale,
+        }
+    }
+}
+
+impl App {
+    pub(crate) fn enqueue(&mut self, cx: &mut Context, command: CommandId, work: Work) {
+        let mut commands = vec![command];
+        if let Work::Reload(slots, update) = &work {
+            if update.is_none() && self.join_waiting_reload(cx, command, slots.as_ref()) {
+                return;
+            }
+            if update.is_some() {
+                commands = self.replace_waiting_reloads(cx, command, slots.as_ref());
+            }
+        }
+        cx.notice(Notice::Queued {
+            command,
+            verb: work.verb(),
+        });
+        self.queue.push_back(Queued { commands, work });
+    }
+
+    /// A reload of what is on disk: one that has not begun yet loads it as well.
+    fn join_waiting_reload(
+        &mut self,
+        cx: &mut Context,
+        command: CommandId,
+        slots: Option<&BTreeSet<Slot>>,
+    ) -> bool {
+        let waiting = self
+            .queue
+            .iter_mut()
+            .find_map(|queued| match &mut queued.work {
+                Work::Reload(chosen, update)
+                    if update.is_none() || covers(chosen.as_ref(), slots) =>
+                {
+                    Some((&mut queued.commands, chosen))
+                }
+                Work::Start(_) | Work::Restart(..) | Work::Reload(..) | Work::Scale(_) => None,
+            });
+        let Some((commands, chosen)) = waiting else {
+            return false;
+        };
+        match (chosen.as_mut(), slots) {
+            (Some(chosen), Some(slots)) => chosen.extend(slots),
+            (_, None) => *chosen = None,
+            (None, Some(_)) => {}
+        }
+        if let Some(into) = commands.first().copied() {
+            cx.notice(Notice::Merged { command, into });
+        }
+        commands.push(command);
+        true
+    }
+
+    /// A newer version makes waiting reloads of the same slots pointless: those that only wanted
+    /// to load what is on disk get that with it, those with a version of their own are superseded.
+    fn replace_waiting_reloads(
+        &mut self,
+        cx: &mut Context,
+        command: CommandId,
+        slots: Option<&BTreeSet<Slot>>,
+    ) -> Vec<CommandId> {
+        let mut joined = vec![command];
+        self.queue.retain(|queued| {
+            let Work::Reload(chosen, update) = &queued.work else {
+                return true;
+            };
+            if !covers(slots, chosen.as_ref()) {
+                return true;
+            }
+            if update.is_some() {
+                cx.reply_all(&queued.commands, &superseded(Verb::Reload));
+            } else {
+                joined.extend(&queued.commands);
+            }
+            false
+        });
+        for merged in joined.iter().skip(1) {
+            cx.notice(Notice::Merged {
+                command: *merged,
+                into: command,
+            });
+        }
+        joined
+    }
+
+    /// Answers all waiting commands that `by` makes pointless.
+    pub(crate) fn flush_queue(&mut self, cx: &mut Context, by: Verb, all: bool) {
+        self.queue.retain(|queued| {
+            let keep = !all && matches!(queued.work, Work::Scale(_));
+            if !keep {
+                cx.reply_all(&queued.commands, &superseded(by));
+            }
+            keep
+        });
+    }
+
+    pub(crate) fn next_in_queue(&mut self, cx: &mut Context) -> bool {
+        let Some(Queued { commands, work }) = self.queue.pop_front() else {
+            return false;
+        };
+        self.perform(cx, commands, work);
+        true
+    }
+
+    /// Begins the next planned replacement whose worker still holds its seat.
+    pub(crate) fn next_recycling(&mut self, cx: &mut Context) -> bool {
+        while let Some((worker, reason)) = self.recycling.pop_front() {
+            let Some(slot) = self.workers.get(&worker).map(|worker| worker.slot) else {
+                continue;
+            };
+            let Some(state) = self.slots.get(&slot) else {
+                continue;
+            };
+            if state.seat != Seat::Filled(worker) {
+                continue;
+            }
+            let spec = state.spec.clone();
+            cx.notice(Notice::Recycling {
+                slot,
+                worker,
+                reason: reason.clone(),
+            });
+            let kind = Kind::Recycle {
+                worker,
+                why: reason,
+            };
+            self.begin_rollout(cx, kind, Vec::new(), vec![slot], spec);
+            return true;
+        }
+        false
+    }
+}
+
+/// Whether `wide` has every slot of `narrow`.
+fn covers(wide: Option<&BTreeSet<Slot>>, narrow: Option<&BTreeSet<Slot>>) -> bool {
+    match (wide, narrow) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(wide), Some(narrow)) => wide.is_superset(narrow),
+    }
+}

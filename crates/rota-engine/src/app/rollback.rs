@@ -1,0 +1,251 @@
+//! The way back from a rollout that failed.
+//!
+//! Old workers that are left stay. Slots that have a new worker already get one of their former
+//! generation beside it, which takes over when it is ready: a roll-back is a rollout too and never
+//! takes away what serves. Where even that fails, the new worker stays if it serves, and the slot
+//! returns to its former generation with its next restart.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::plan::{Course, Kind, Rest, Rollout};
+use super::state::{Answer, App, Operation, count};
+use crate::context::Context;
+use crate::slot::Seat;
+use crate::worker::Rung;
+use crate::{CommandId, FailReason, Failure, Notice, Slot, StopReason, WorkerId};
+
+impl App {
+    /// A worker that was to take a seat failed.
+    pub(crate) fn incoming_failed(
+        &mut self,
+        cx: &mut Context,
+        slot: Slot,
+        id: WorkerId,
+        served: Duration,
+        reason: FailReason,
+    ) {
+        let Some(rollout) = self.rollout() else {
+            return;
+        };
+        rollout.leaving.insert(id);
+        if rollout.goes_back() {
+            self.restoration_failed(cx, slot, served, reason);
+        } else {
+            self.turn_back(cx, reason);
+        }
+    }
+
+    /// A worker that held a seat failed. If the rollout had put it there, the rollout has failed.
+    /// Says whether the rollout will fill the seat.
+    pub(crate) fn fail_rollout_by_holder(
+        &mut self,
+        cx: &mut Context,
+        slot: Slot,
+        reason: &FailReason,
+    ) -> bool {
+        let new = self
+            .rollout_ref()
+            .is_some_and(|rollout| !rollout.goes_back() && rollout.done.contains(&slot));
+        if new {
+            self.turn_back(cx, reason.clone());
+        }
+        new && self.steps_on(slot)
+    }
+
+    fn turn_back(&mut self, cx: &mut Context, reason: FailReason) {
+        let Some(Operation::Rollout(mut rollout)) = self.operation.take() else {
+            return;
+        };
+        let steps = std::mem::take(&mut rollout.steps);
+        let begun: Vec<_> = steps.iter().map(|step| step.slot).collect();
+        for slot in &begun {
+            self.remove_incoming(cx, &mut rollout, *slot);
+        }
+        let mut complete = true;
+        let mut plan = Vec::new();
+        let touched: BTreeSet<_> = begun.iter().chain(&rollout.done).copied().collect();
+        let untouched: Vec<_> = rollout.plan.drain(..).collect();
+        for slot in touched {
+            match self.way_back(cx, &mut rollout, slot) {
+                WayBack::Restore => plan.push(slot),
+                WayBack::Stays => {}
+                WayBack::Lost => complete = false,
+            }
+        }
+        for slot in untouched {
+            self.rest(&rollout, slot);
+        }
+        if rollout.kind == Kind::Reload {
+            cx.notice(Notice::RollbackStarted {
+                reason: reason.clone(),
+                steps: count(plan.len()),
+            });
+        }
+        rollout.course = Course::Back { reason, complete };
+        rollout.proven = true;
+        rollout.begun = 0;
+        rollout.total = count(plan.len());
+        rollout.plan = plan.into();
+        self.operation = Some(Operation::Rollout(rollout));
+    }
+
+    fn remove_incoming(&mut self, cx: &mut Context, rollout: &mut Rollout, number: Slot) {
+        let Some(new) = self.slots.get(&number).and_then(|slot| slot.incoming) else {
+            return;
+        };
+        rollout.leaving.insert(new);
+        let overlap = !rollout.in_place();
+        // It holds no seat: what the seat becomes does not matter here.
+        self.dismiss(
+            cx,
+            new,
+            Rung::Drain,
+            StopReason::RolledBack,
+            Seat::Empty,
+            overlap,
+        );
+    }
+
+    /// What a slot that the rollout has touched needs to be as before.
+    fn way_back(&mut self, cx: &mut Context, rollout: &mut Rollout, number: Slot) -> WayBack {
+        let (Some(before), Some(slot)) = (rollout.before.get(&number), self.slots.get_mut(&number))
+        else {
+            return WayBack::Stays;
+        };
+        let replaced = rollout.done.contains(&number);
+        if before.state != Rest::Running {
+            slot.spec = before.spec.clone();
+            let workers = self.workers_to_remove(number, replaced);
+            rollout.leaving.extend(workers.iter().copied());
+            for id in workers {
+                let seat = Seat::Empty;
+                self.dismiss(cx, id, Rung::Drain, StopReason::RolledBack, seat, false);
+            }
+            self.rest(rollout, number);
+            return WayBack::Stays;
+        }
+        let same = before.spec.generation == rollout.to.generation;
+        if replaced && same {
+            // Its former generation is the one that it has: another worker would be no different.
+            return WayBack::Lost;
+        }
+        slot.spec = before.spec.clone();
+        if replaced || slot.holder().is_none() {
+            WayBack::Restore
+        } else {
+            WayBack::Stays
+        }
+    }
+
+    fn workers_to_remove(&self, number: Slot, replaced: bool) -> Vec<WorkerId> {
+        let holder = self.slots.get(&number).and_then(|slot| slot.holder());
+        holder.filter(|_| replaced).into_iter().collect()
+    }
+
+    /// Lets a slot that did not run before the rollout rest again.
+    fn rest(&mut self, rollout: &Rollout, number: Slot) {
+        let Some(before) = rollout.before.get(&number) else {
+            return;
+        };
+        let Some(slot) = self.slots.get_mut(&number) else {
+            return;
+        };
+        match before.state {
+            Rest::Running => {}
+            Rest::Errored => slot.seat = Seat::Errored,
+            Rest::Stopped => {
+                slot.wanted = false;
+                slot.seat = Seat::Empty;
+            }
+        }
+    }
+
+    /// Not even a worker of the former generation starts.
+    fn restoration_failed(
+        &mut self,
+        cx: &mut Context,
+        number: Slot,
+        served: Duration,
+        failure: FailReason,
+    ) {
+        if let Some(rollout) = self.rollout() {
+            rollout.steps.retain(|step| step.slot != number);
+            if let Course::Back { complete, .. } = &mut rollout.course {
+                *complete = false;
+            }
+        }
+        let vacant = self
+            .slots
+            .get(&number)
+            .is_some_and(|slot| slot.holder().is_none());
+        if vacant {
+            self.apply_restart_policy(cx, number, served, failure);
+        }
+    }
+
+    pub(crate) fn finish_rollback(
+        &mut self,
+        cx: &mut Context,
+        kind: Kind,
+        commands: Vec<CommandId>,
+        leaving: BTreeSet<WorkerId>,
+        reason: FailReason,
+        complete: bool,
+    ) {
+        match (kind, reason.slot()) {
+            (Kind::Reload, _) => cx.notice(Notice::RollbackDone { complete }),
+            (Kind::Recycle { .. }, Some(slot)) => cx.notice(Notice::RecycleFailed {
+                slot,
+                reason: reason.clone(),
+            }),
+            (Kind::Recycle { .. }, None) => {}
+        }
+        let failure = Failure {
+            reason,
+            rolled_back: complete,
+        };
+        self.answer_when_gone(commands, leaving, Answer::Failed(failure));
+    }
+
+    /// Takes a slot out of the rollout: an operator wants something else of it.
+    pub(crate) fn drop_from_rollout(&mut self, number: Slot) {
+        if let Some(rollout) = self.rollout() {
+            rollout.plan.retain(|slot| *slot != number);
+            rollout.steps.retain(|step| step.slot != number);
+            rollout.done.remove(&number);
+            rollout.before.remove(&number);
+        }
+    }
+
+    /// Ends a rollout where it is. New workers that hold a seat keep it, others go.
+    pub(crate) fn abandon_rollout(&mut self, cx: &mut Context) -> Option<Rollout> {
+        let rollout = match self.operation.take() {
+            Some(Operation::Rollout(rollout)) => rollout,
+            other => {
+                self.operation = other;
+                return None;
+            }
+        };
+        let incoming: Vec<_> = self
+            .slots
+            .values()
+            .filter_map(|slot| slot.incoming)
+            .collect();
+        for id in incoming {
+            let seat = Seat::Empty;
+            self.dismiss(cx, id, Rung::Drain, StopReason::RolledBack, seat, false);
+        }
+        Some(rollout)
+    }
+}
+
+/// How a slot gets back to what it was.
+enum WayBack {
+    /// It needs a worker of its former generation.
+    Restore,
+    /// It has what it had.
+    Stays,
+    /// It has a new worker that nothing better can replace.
+    Lost,
+}

@@ -1,0 +1,294 @@
+//! Rollouts: replacing the workers of slots step by step.
+//!
+//! A step starts a new worker beside the old one, waits until it is ready, and lets it take the
+//! seat; the old one drains. The first step of a reload goes alone, and its worker is watched for
+//! a while first: the canary. With no surge the old worker ends before the new one starts.
+//! The next step may begin while the old worker of the one before is still draining.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::plan::{Before, Course, Kind, Rest, Rollout, Stage, Step};
+use super::state::{Answer, App, Operation, count};
+use crate::backoff::History;
+use crate::context::Context;
+use crate::slot::Seat;
+use crate::spec::Spec;
+use crate::worker::Rung;
+use crate::{CommandId, Notice, Slot, WorkerId};
+
+impl App {
+    pub(crate) fn begin_rollout(
+        &mut self,
+        cx: &mut Context,
+        kind: Kind,
+        commands: Vec<CommandId>,
+        slots: Vec<Slot>,
+        to: Spec,
+    ) {
+        let mut before = BTreeMap::new();
+        for number in &slots {
+            let Some(slot) = self.slots.get_mut(number) else {
+                continue;
+            };
+            let state = match slot.seat {
+                Seat::Errored => Rest::Errored,
+                _ if !slot.wanted => Rest::Stopped,
+                Seat::Filled(_) | Seat::Vacant { .. } | Seat::Empty => Rest::Running,
+            };
+            slot.wanted = true;
+            let spec = slot.spec.clone();
+            before.insert(*number, Before { spec, state });
+        }
+        let total = count(slots.len());
+        if kind == Kind::Reload {
+            cx.notice(Notice::RolloutStarted {
+                from: self.current.generation,
+                to: to.generation,
+                steps: total,
+            });
+        }
+        self.operation = Some(Operation::Rollout(Rollout {
+            proven: kind != Kind::Reload,
+            kind,
+            commands,
+            from: self.current.clone(),
+            to,
+            course: Course::Forward,
+            plan: slots.into(),
+            steps: Vec::new(),
+            done: BTreeSet::new(),
+            before,
+            begun: 0,
+            total,
+            leaving: BTreeSet::new(),
+        }));
+    }
+
+    pub(crate) fn advance_rollout(&mut self, cx: &mut Context) {
+        self.end_observation(cx);
+        while self.admit_step(cx) {}
+        self.make_room(cx);
+        let finished = self
+            .rollout_ref()
+            .is_some_and(|rollout| rollout.plan.is_empty() && rollout.steps.is_empty());
+        if finished {
+            self.finish_rollout(cx);
+        }
+    }
+
+    /// Begins the next step, if there is one and it may begin.
+    fn admit_step(&mut self, cx: &mut Context) -> bool {
+        let Some(rollout) = self.rollout_ref() else {
+            return false;
+        };
+        let holds_seat = |slot: &Slot| {
+            let slot = self.slots.get(slot);
+            slot.is_some_and(|slot| slot.holder().is_some())
+        };
+        // On the way back, a slot that has nobody does not wait for its turn.
+        let back = rollout.goes_back();
+        let extra = rollout
+            .steps
+            .iter()
+            .filter(|step| !back || holds_seat(&step.slot));
+        let position = if extra.count() < rollout.width() {
+            (!rollout.plan.is_empty()).then_some(0)
+        } else if back {
+            rollout.plan.iter().position(|slot| !holds_seat(slot))
+        } else {
+            None
+        };
+        let Some(position) = position else {
+            return false;
+        };
+        self.begin_step(cx, position)
+    }
+
+    fn begin_step(&mut self, cx: &mut Context, position: usize) -> bool {
+        let wanted: BTreeSet<_> = self
+            .slots
+            .iter()
+            .filter_map(|(number, slot)| slot.wanted.then_some(*number))
+            .collect();
+        let Some(rollout) = self.rollout() else {
+            return false;
+        };
+        let Some(slot) = rollout.plan.remove(position) else {
+            return false;
+        };
+        rollout.begun += 1;
+        if !wanted.contains(&slot) {
+            return true;
+        }
+        rollout.steps.push(Step {
+            slot,
+            stage: Stage::Waiting,
+        });
+        let (step, steps) = (rollout.begun, rollout.total);
+        if rollout.kind == Kind::Reload {
+            cx.notice(Notice::RolloutStep { step, steps, slot });
+        }
+        true
+    }
+
+    /// Starts the new workers of the steps that wait for room and have it.
+    fn make_room(&mut self, cx: &mut Context) {
+        let Some(rollout) = self.rollout_ref() else {
+            return;
+        };
+        let in_place = rollout.in_place();
+        let waiting: Vec<_> = rollout
+            .steps
+            .iter()
+            .filter(|step| step.stage == Stage::Waiting)
+            .map(|step| (step.slot, rollout.target(step.slot)))
+            .collect();
+        for (number, spec) in waiting {
+            if in_place {
+                self.end_old_first(cx, number);
+            }
+            let room = self
+                .slots
+                .get(&number)
+                .is_some_and(|slot| self.has_room(slot));
+            if !room {
+                continue;
+            }
+            let worker = self.spawn(cx, number, spec);
+            if let Some(slot) = self.slots.get_mut(&number) {
+                slot.incoming = Some(worker);
+            }
+            self.set_stage(number, Stage::Starting);
+        }
+    }
+
+    fn end_old_first(&mut self, cx: &mut Context, number: Slot) {
+        let Some(old) = self.slots.get(&number).and_then(|slot| slot.holder()) else {
+            return;
+        };
+        let Some(rollout) = self.rollout() else {
+            return;
+        };
+        rollout.leaving.insert(old);
+        let why = rollout.why_old_goes();
+        let seat = Seat::Vacant { until: cx.now };
+        self.dismiss(cx, old, Rung::Drain, why, seat, false);
+    }
+
+    /// A new worker is ready: the first one of a reload is watched, others take over at once.
+    pub(crate) fn rollout_saw_ready(&mut self, cx: &mut Context, slot: Slot, worker: WorkerId) {
+        let Some(rollout) = self.rollout() else {
+            return;
+        };
+        let span = match rollout.proven {
+            true => Duration::ZERO,
+            false => rollout.to.policy.observe,
+        };
+        if span.is_zero() {
+            self.take_over(cx, slot);
+            return;
+        }
+        self.set_stage(
+            slot,
+            Stage::Observing {
+                until: cx.now + span,
+            },
+        );
+        cx.notice(Notice::Observing { slot, worker, span });
+    }
+
+    fn end_observation(&mut self, cx: &mut Context) {
+        let Some(rollout) = self.rollout_ref() else {
+            return;
+        };
+        let over =
+            |step: &&Step| matches!(step.stage, Stage::Observing { until } if until <= cx.now);
+        let due: Vec<_> = rollout
+            .steps
+            .iter()
+            .filter(over)
+            .map(|step| step.slot)
+            .collect();
+        for slot in due {
+            self.take_over(cx, slot);
+        }
+    }
+
+    /// The new worker takes the seat, the old one drains.
+    fn take_over(&mut self, cx: &mut Context, number: Slot) {
+        let Some(slot) = self.slots.get_mut(&number) else {
+            return;
+        };
+        let Some(new) = slot.incoming.take() else {
+            return;
+        };
+        let old = slot.holder();
+        slot.seat = Seat::Filled(new);
+        slot.outgoing.extend(old);
+        slot.last_failure = None;
+        slot.history = History::default();
+        slot.count_start();
+        if let Some(worker) = self.workers.get(&new) {
+            slot.spec = worker.spec.clone();
+        }
+        let Some(rollout) = self.rollout() else {
+            return;
+        };
+        rollout.proven = true;
+        rollout.steps.retain(|step| step.slot != number);
+        if !rollout.goes_back() {
+            rollout.done.insert(number);
+        }
+        rollout.leaving.extend(old);
+        let why = rollout.why_old_goes();
+        if let Some(old) = old.and_then(|old| self.workers.get_mut(&old)) {
+            old.overlap = true;
+            old.stop(cx, Rung::Drain, why);
+        }
+    }
+
+    fn finish_rollout(&mut self, cx: &mut Context) {
+        let Some(Operation::Rollout(rollout)) = self.operation.take() else {
+            return;
+        };
+        if let Course::Back { reason, complete } = rollout.course {
+            self.finish_rollback(
+                cx,
+                rollout.kind,
+                rollout.commands,
+                rollout.leaving,
+                reason,
+                complete,
+            );
+            return;
+        }
+        if rollout.kind != Kind::Reload {
+            return;
+        }
+        self.current = rollout.to;
+        cx.notice(Notice::RolloutDone {
+            generation: self.current.generation,
+        });
+        let answer = Answer::Done {
+            started: count(rollout.done.len()),
+            stopped: count(rollout.leaving.len()),
+        };
+        self.answer_when_gone(rollout.commands, rollout.leaving, answer);
+    }
+
+    /// Whether a step of a rollout is under way for the slot: its seat needs nobody else.
+    pub(crate) fn steps_on(&self, slot: Slot) -> bool {
+        self.rollout_ref()
+            .is_some_and(|rollout| rollout.holds(slot))
+    }
+
+    fn set_stage(&mut self, slot: Slot, stage: Stage) {
+        let steps = self.rollout().map(|rollout| &mut rollout.steps);
+        for step in steps.into_iter().flatten() {
+            if step.slot == slot {
+                step.stage = stage;
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What there is to know about an app, and the small steps that everything else is made of.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::launch::Launch;
+use super::plan::Rollout;
+use super::queue::Queued;
+use crate::context::Context;
+use crate::slot::{Seat, SlotState};
+use crate::spec::Spec;
+use crate::worker::{Rung, Worker};
+use crate::{
+    AppId, CommandId, Effect, FailReason, Failure, Generation, Notice, Outcome, Slot, StopReason,
+    Summary, Time, Verb, WorkerId,
+};
+
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct App {
+    pub(crate) id: AppId,
+    pub(crate) life: Life,
+    /// The last accepted generation.
+    pub(crate) current: Spec,
+    /// Generations that the supervisor keeps for us.
+    pub(crate) known: BTreeSet<Generation>,
+    pub(crate) slots: BTreeMap<Slot, SlotState>,
+    pub(crate) workers: BTreeMap<WorkerId, Worker>,
+    /// Some worker said by itself that it is ready since the app was started.
+    pub(crate) ever_ready: bool,
+    /// The command (or planned replacement) that is being carried out.
+    pub(crate) operation: Option<Operation>,
+    pub(crate) queue: VecDeque<Queued>,
+    /// Answers that wait for processes to be gone.
+    pub(crate) waiters: Vec<Waiter>,
+    /// Workers to be replaced when nothing else goes on.
+    pub(crate) recycling: VecDeque<(WorkerId, String)>,
+}
+
+/// Whether anything may be started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Life {
+    Alive,
+    Deleting,
+    ShuttingDown,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Operation {
+    Launch(Launch),
+    Rollout(Rollout),
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Waiter {
+    pub(crate) commands: Vec<CommandId>,
+    pub(crate) gone: BTreeSet<WorkerId>,
+    pub(crate) answer: Answer,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Answer {
+    Done { started: u32, stopped: u32 },
+    Failed(Failure),
+}
+
+impl App {
+    pub(crate) fn new(id: AppId, spec: Spec) -> Self {
+        Self {
+            id,
+            life: Life::Alive,
+            known: BTreeSet::from([spec.generation]),
+            current: spec,
+            slots: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            ever_ready: false,
+            operation: None,
+            queue: VecDeque::new(),
+            waiters: Vec::new(),
+            recycling: VecDeque::new(),
+        }
+    }
+
+    /// The number of slots that it is to have.
+    pub(crate) fn instances(&self) -> u32 {
+        count(self.slots.values().filter(|slot| !slot.retiring).count())
+    }
+
+    /// No slot is meant to run.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.slots.values().all(|slot| !slot.wanted)
+    }
+
+    pub(crate) fn launch(&mut self) -> Option<&mut Launch> {
+        match &mut self.operation {
+            Some(Operation::Launch(launch)) => Some(launch),
+            Some(Operation::Rollout(_)) | None => None,
+        }
+    }
+
+    pub(crate) fn rollout(&mut self) -> Option<&mut Rollout> {
+        match &mut self.operation {
+            Some(Operation::Rollout(rollout)) => Some(rollout),
+            Some(Operation::Launch(_)) | None => None,
+        }
+    }
+
+    pub(crate) fn rollout_ref(&self) -> Option<&Rollout> {
+        match &self.operation {
+            Some(Operation::Rollout(rollout)) => Some(rollout),
+            Some(Operation::Launch(_)) | None => None,
+        }
+    }
+
+    pub(crate) fn add_slot(&mut self, cx: &mut Context, slot: Slot, spec: Spec) {
+        let id = cx.shared.take_slot_id();
+        self.slots.insert(slot, SlotState::new(id, spec, cx.now));
+    }
+
+    /// Starts a worker for a slot; the caller puts it where it belongs.
+    pub(crate) fn spawn(&mut self, cx: &mut Context, slot: Slot, spec: Spec) -> WorkerId {
+        let worker = cx.shared.next_worker();
+        let generation = spec.generation;
+        cx.out.push(Effect::Spawn {
+            worker,
+            app: self.id,
+            slot,
+            generation,
+        });
+        cx.notice(Notice::Starting {
+            slot,
+            worker,
+            generation,
+        });
+        self.workers
+            .insert(worker, Worker::new(worker, slot, spec, cx.now));
+        worker
+    }
+
+    /// Whether another worker may be started in the slot: at most one is there, and that one does
+    /// not mind company. A holder, starting or ready, never minds.
+    pub(crate) fn has_room(&self, slot: &SlotState) -> bool {
+        let outgoing_agree = slot
+            .outgoing
+            .iter()
+            .all(|id| self.workers.get(id).is_none_or(|worker| worker.overlap));
+        slot.incoming.is_none() && slot.workers().count() < 2 && outgoing_agree
+    }
+
+    /// Puts a worker on the ladder and out of its place; the seat it held becomes `seat`.
+    pub(crate) fn dismiss(
+        &mut self,
+        cx: &mut Context,
+        id: WorkerId,
+        rung: Rung,
+        why: StopReason,
+        seat: Seat,
+        overlap: bool,
+    ) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        worker.overlap = overlap;
+        if let Some(slot) = self.slots.get_mut(&worker.slot) {
+            slot.usher_out(id, seat);
+        }
+        worker.stop(cx, rung, why);
+    }
+
+    /// Puts every worker of a slot on the ladder; says which these were.
+    pub(crate) fn clear_slot(
+        &mut self,
+        cx: &mut Context,
+        slot: Slot,
+        rung: Rung,
+        why: StopReason,
+        seat: Seat,
+    ) -> Vec<WorkerId> {
+        let Some(state) = self.slots.get_mut(&slot) else {
+            return Vec::new();
+        };
+        let workers: Vec<_> = state.workers().collect();
+        if state.holder().is_none() {
+            state.seat = seat;
+        }
+        for id in &workers {
+            self.dismiss(cx, *id, rung, why, seat, false);
+        }
+        workers
+    }
+
+    /// Answers `commands` as soon as the processes of `gone` have ended.
+    pub(crate) fn answer_when_gone(
+        &mut self,
+        commands: Vec<CommandId>,
+        gone: impl IntoIterator<Item = WorkerId>,
+        answer: Answer,
+    ) {
+        if !commands.is_empty() {
+            self.waiters.push(Waiter {
+                commands,
+                gone: gone.into_iter().collect(),
+                answer,
+            });
+        }
+    }
+
+    pub(crate) fn outcome(&self, answer: Answer) -> Outcome {
+        match answer {
+            Answer::Failed(failure) => Outcome::Failed(failure),
+            Answer::Done { started, stopped } => Outcome::Done(Summary {
+                started,
+                stopped,
+                instances: match self.life {
+                    Life::Alive | Life::ShuttingDown => self.instances(),
+                    Life::Deleting => 0,
+                },
+                generation: self.current.generation,
+            }),
+        }
+    }
+
+    /// When something is due if nothing happens before.
+    pub(crate) fn next_deadline(&self, now: Time) -> Option<Time> {
+        let workers = self.workers.values().filter_map(Worker::deadline);
+        let slots = self.slots.iter().filter_map(|(number, slot)| {
+            let Seat::Vacant { until } = slot.seat else {
+                return None;
+            };
+            self.may_fill(*number, slot).then_some(until)
+        });
+        let operation = match &self.operation {
+            Some(Operation::Launch(launch)) => launch.deadline(now),
+            Some(Operation::Rollout(rollout)) => rollout.deadline(),
+            None => None,
+        };
+        workers.chain(slots).chain(operation).min()
+    }
+}
+
+/// The outcome of a command that had to give way.
+pub(crate) fn superseded(by: Verb) -> Outcome {
+    Outcome::Failed(Failure {
+        reason: FailReason::Superseded { by },
+        rolled_back: false,
+    })
+}
+
+pub(crate) fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
