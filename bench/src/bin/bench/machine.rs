@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::process;
+use crate::{pm2, process};
 
 /// The machine and the versions of everything that took part.
 #[derive(Debug, Serialize)]
@@ -23,12 +23,6 @@ pub(crate) struct Machine {
 }
 
 pub(crate) fn describe(context: &Context) -> Machine {
-    let version = |program: &std::path::Path| {
-        let mut command = Command::new(program);
-        command.arg("--version").env("PM2_HOME", context.root());
-        command.env("PM2_DISCRETE_MODE", "true");
-        first_line(&mut command)
-    };
     Machine {
         processor: file_value("/proc/cpuinfo", "model name"),
         cpus: std::thread::available_parallelism().map_or(0, usize::from),
@@ -43,8 +37,11 @@ pub(crate) fn describe(context: &Context) -> Machine {
             .collect::<Vec<_>>()
             .join(" "),
         node: first_line(Command::new("node").arg("--version")),
-        rota: context.rota.as_deref().map(version),
-        pm2: context.pm2.as_deref().map(version),
+        rota: context
+            .rota
+            .as_deref()
+            .map(|rota| first_line(Command::new(rota).arg("--version"))),
+        pm2: context.pm2.as_deref().map(pm2::version),
     }
 }
 

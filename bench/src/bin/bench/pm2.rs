@@ -30,3 +30,14 @@ pub(crate) fn install(folder: &Path) -> Result<PathBuf> {
     }
     Ok(command)
 }
+
+/// The version that is installed. Read, not asked for: `pm2 --version` starts a daemon.
+pub(crate) fn version(command: &Path) -> String {
+    let read = || {
+        let package = command.parent()?.parent()?.join("package.json");
+        let package: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(package).ok()?).ok()?;
+        Some(package.get("version")?.as_str()?.to_owned())
+    };
+    read().unwrap_or_else(|| "unknown".to_owned())
+}

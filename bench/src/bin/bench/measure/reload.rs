@@ -37,7 +37,7 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
         if contender.is_rota() {
             *lost_by_rota.get_or_insert(0) += outcome.report.failed();
         }
-        if outcome.report.failed() > 0 {
+        if contender.is_rota() && outcome.report.failed() > 0 {
             eprintln!(
                 "bench: {} with {script}:\n{}",
                 contender.name(),
