@@ -5,7 +5,7 @@
 
 const cluster = require('node:cluster');
 
-const KILL_AFTER_MS = 5000;
+const KILL_AFTER_MS = 2000;
 const [script, count] = process.argv.slice(2);
 
 cluster.setupPrimary({ exec: script, args: [] });

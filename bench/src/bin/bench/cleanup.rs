@@ -75,3 +75,37 @@ async fn interrupted() -> std::io::Result<()> {
         _ = terminate.recv() => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    fn sleeper(tag: &Path) -> std::process::Child {
+        Command::new("sleep")
+            .arg("1000")
+            .env(TAG, tag)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    #[test]
+    fn kills_what_carries_the_tag_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let mut own = sleeper(root.path());
+        let mut below = sleeper(&root.path().join("0"));
+        let mut longer = sleeper(&root.path().with_extension("more"));
+        let mut foreign = sleeper(other.path());
+        kill_tagged(root.path());
+        assert!(!own.wait().unwrap().success());
+        assert!(!below.wait().unwrap().success());
+        for spared in [&mut longer, &mut foreign] {
+            assert!(spared.try_wait().unwrap().is_none());
+            spared.kill().unwrap();
+            spared.wait().unwrap();
+        }
+    }
+}

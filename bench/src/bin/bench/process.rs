@@ -159,3 +159,51 @@ fn field(text: &str, name: &str) -> Result<u64> {
         .ok_or_else(|| format!("no {name} in smaps_rollup"))?;
     Ok(value.parse()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_ends_or_is_ended() {
+        let limit = Duration::from_secs(60);
+        let output = run(
+            Command::new("sh").args(["-c", "echo out; echo err >&2"]),
+            limit,
+        );
+        assert_eq!(output.unwrap(), "out\n");
+        let failed = run(
+            Command::new("sh").args(["-c", "echo why >&2; exit 3"]),
+            limit,
+        );
+        let message = failed.unwrap_err().to_string();
+        assert!(
+            message.contains("why") && message.contains('3'),
+            "{message}"
+        );
+        let endless = run(Command::new("sleep").arg("1000"), Duration::from_millis(20));
+        assert!(endless.unwrap_err().to_string().contains("did not end"));
+    }
+
+    #[test]
+    fn proc_tells_about_this_process() {
+        let own = [std::process::id()];
+        let begin = Instant::now();
+        let before = Activity::of(&own).unwrap();
+        // Threads of other tests may end meanwhile, and then are no longer in the sum.
+        let ran = || Activity::of(&own).unwrap().since(before).cpu > Duration::ZERO;
+        while cpu_time(&own).unwrap() < Duration::from_millis(20) || !ran() {
+            assert!(begin.elapsed() < Duration::from_secs(60));
+        }
+        let memory = Memory::of(&own).unwrap();
+        assert!(memory.rss >= memory.pss && memory.pss > 0);
+    }
+
+    #[test]
+    fn a_field_of_smaps_rollup() {
+        let text = "55d0-7ffe ---p 00000000 00:00 0 [rollup]\nRss:   1234 kB\nPss:    56 kB\nPss_Dirty: 7 kB\n";
+        assert_eq!(field(text, "Rss:").unwrap(), 1234);
+        assert_eq!(field(text, "Pss:").unwrap(), 56);
+        assert!(field(text, "Swap:").is_err());
+    }
+}
