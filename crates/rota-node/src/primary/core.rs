@@ -52,6 +52,8 @@ pub struct Primary<C> {
     pub(super) follow_now: bool,
     /// Connections were dealt since they were last counted.
     pub(super) dealt_since: bool,
+    /// Changes when a worker begins or ceases to use a listener.
+    pub(super) revision: u64,
     /// The message under construction.
     pub(super) line: Vec<u8>,
 }
@@ -73,6 +75,7 @@ impl<C> Primary<C> {
             follow_at: 0,
             follow_now: false,
             dealt_since: false,
+            revision: 0,
             line: Vec::with_capacity(256),
         }
     }
@@ -82,6 +85,12 @@ impl<C> Primary<C> {
         self.members
             .entry(worker)
             .or_insert_with(|| Member::new(slot, role));
+    }
+
+    /// Another number whenever [`Self::accepts`] may have another answer.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// The worker gets no connections until [`Self::resume_dealing`].
@@ -120,13 +129,6 @@ impl<C> Primary<C> {
         if let Some(member) = self.members.get_mut(&worker) {
             member.blocked = false;
             self.serve(worker, now, host);
-        }
-    }
-
-    /// The worker's channel takes nothing: no connections until [`Self::writable`].
-    pub fn blocked(&mut self, worker: WorkerId) {
-        if let Some(member) = self.members.get_mut(&worker) {
-            member.blocked = true;
         }
     }
 

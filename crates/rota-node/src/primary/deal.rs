@@ -24,6 +24,13 @@ enum Choice {
 }
 
 impl<C> Primary<C> {
+    /// Whether connections of that socket are the primary's to accept, now or when there is room.
+    #[must_use]
+    pub fn accepts(&self, socket: SocketId) -> bool {
+        let listener = self.listeners.get(&socket.listener);
+        listener.is_some_and(|l| !l.attached.is_empty() && l.is_ours_to_accept(socket))
+    }
+
     /// How many connections may be accepted from a socket right now. The kernel's queue keeps the
     /// others. Ask again after anything else has happened.
     #[must_use]

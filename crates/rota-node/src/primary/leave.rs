@@ -109,6 +109,7 @@ impl<C> Primary<C> {
         let Some(listener) = self.listeners.get_mut(&id) else {
             return;
         };
+        self.revision += 1;
         if listener.detach(worker) && listener.attached.is_empty() {
             listener.idle = Some(Idle {
                 since: now,

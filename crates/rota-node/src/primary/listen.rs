@@ -72,7 +72,7 @@ impl<C> Primary<C> {
             listener: id,
             slot: None,
         };
-        let sockname = host.open(socket, &bind)?;
+        let sockname = host.open(socket, key, &bind)?;
         self.next_listener += 1;
         let listener = Listener::new(key.to_owned(), bind, sockname, self.seed);
         self.listeners.insert(id, listener);
@@ -116,6 +116,7 @@ impl<C> Primary<C> {
         });
         member.listeners.insert(id);
         self.follow_now = true;
+        self.revision += 1;
         let line = Reply {
             seq,
             ack,
@@ -219,7 +220,7 @@ fn own_socket<C>(
                 backlog: backlog_of(&listener.bind),
             };
             // No socket of its own to be had: it shares the first one, which always works.
-            Some(match host.open(own, &sibling) {
+            Some(match host.open(own, &listener.key, &sibling) {
                 Ok(_) => {
                     listener.slots.insert(slot);
                     own

@@ -3,7 +3,9 @@
 use super::core::Primary;
 use super::member::InFlight;
 use super::types::{Host, Millis, Notice, Role, Violation, WorkerId};
-use crate::channel::{ClusterMessage, Frame, Incoming, ParseError, outgoing, parse};
+use crate::channel::{
+    ClusterMessage, DEFAULT_MAX_LINE, Frame, Incoming, ParseError, outgoing, parse,
+};
 
 /// Node tries three times more.
 const MAX_SOCKET_TRIES: u8 = 4;
@@ -29,7 +31,10 @@ impl<C> Primary<C> {
                 is_handle,
                 handle,
             } => {
-                self.violation(worker, Violation::TooLong(length), host);
+                // A shorter one was only too long for this host.
+                if length > DEFAULT_MAX_LINE as u64 {
+                    self.violation(worker, Violation::TooLong(length), host);
+                }
                 if is_handle {
                     answer_handle(worker, handle.is_some(), host);
                 }

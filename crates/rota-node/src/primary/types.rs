@@ -217,11 +217,11 @@ pub trait Host {
     /// An accepted connection. Dropping it closes our copy.
     type Connection;
 
-    /// Binds a socket, and listens on it unless it is UDP.
+    /// Binds a socket, and listens on it unless it is UDP. `key` is Node's name of the listener.
     ///
     /// # Errors
     /// The negative errno that the worker gets to see.
-    fn open(&mut self, socket: SocketId, bind: &Bind) -> Result<SockName, Errno>;
+    fn open(&mut self, socket: SocketId, key: &str, bind: &Bind) -> Result<SockName, Errno>;
 
     /// Closes a socket, and removes its path.
     fn close(&mut self, socket: SocketId);

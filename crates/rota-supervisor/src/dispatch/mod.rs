@@ -5,8 +5,16 @@
 //! no IO; here are the system calls. Commands go in through [`Dispatcher::send`], events come back
 //! through the function given to [`Dispatcher::start`], on the dispatcher's thread.
 
+mod bind;
+mod channel;
 mod handle;
+mod io;
+mod limits;
+mod live;
+mod orders;
 mod shell;
+mod sockets;
+mod token;
 mod types;
 
 pub use handle::Dispatcher;

@@ -1,23 +1,415 @@
 //! The thread: one epoll loop over the workers' channels and the listening sockets.
 
+use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::time::Instant;
 
-use super::handle::Inbox;
+use rota_node::Primary;
+use rota_node::channel::Decoder;
+use rota_node::primary::{Millis, Tuning};
+use rustix::event::{Timespec, epoll};
+
+use super::handle::{HandleGone, Inbox};
+use super::io::{AppHost, Events, Io};
+use super::live::LivePeers;
+use super::sockets::{Accepted, SHORTAGE_PAUSE, Sockets};
+use super::token::Token;
 use super::types::DispatchEvent;
 
-/// Where the thread's events go.
-pub(super) type Events = Box<dyn Fn(DispatchEvent) + Send>;
+/// Bytes read from a worker per turn: what one says must not hold up the others.
+const READ: usize = 16 * 1024;
+/// Connections accepted from a socket per turn.
+const BATCH: usize = 64;
+/// Events per turn.
+const EVENTS: usize = 128;
+/// The longest line of a worker that is kept. Longer messages are for nobody here.
+const MAX_LINE: usize = 1024 * 1024;
+/// How much is read from a dead worker, at most, to learn what it had taken.
+const LAST_READS: usize = 256;
+
+/// One app: its primary, and the state of the primary at which its sockets were watched.
+pub(super) struct App {
+    pub(super) primary: Primary<OwnedFd>,
+    revision: u64,
+}
 
 /// Everything that the thread owns.
 pub(super) struct Shell {
     inbox: Inbox,
-    events: Events,
+    pub(super) io: Io,
+    pub(super) apps: HashMap<u32, App>,
+    decoders: HashMap<u64, Decoder<OwnedFd>>,
+    /// Sockets at which somebody may wait.
+    ready: VecDeque<u64>,
+    /// Nothing is accepted before, because descriptors or memory have run out.
+    paused_until: Option<Millis>,
+    live: LivePeers,
+    started: Instant,
+    buffer: Vec<u8>,
 }
 
 impl Shell {
     pub(super) fn new(inbox: Inbox, events: Events) -> io::Result<Self> {
-        Ok(Self { inbox, events })
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let flags = epoll::EventFlags::IN;
+        epoll::add(&epoll, inbox.event(), Token::Bell.into(), flags)?;
+        Ok(Self {
+            inbox,
+            io: Io {
+                epoll,
+                links: HashMap::new(),
+                sockets: Sockets::default(),
+                events,
+                now: 0,
+                later: Vec::new(),
+            },
+            apps: HashMap::new(),
+            decoders: HashMap::new(),
+            ready: VecDeque::new(),
+            paused_until: None,
+            live: LivePeers::default(),
+            started: Instant::now(),
+            buffer: vec![0; READ],
+        })
     }
 
-    pub(super) fn run(&mut self) {}
+    /// Works until the handle is gone.
+    pub(super) fn run(&mut self) {
+        let mut space = [const { MaybeUninit::<epoll::Event>::uninit() }; EVENTS];
+        let mut busy = false;
+        loop {
+            let timeout = self.timeout(busy);
+            let events = match epoll::wait(&self.io.epoll, &mut space, timeout.as_ref()) {
+                Ok((events, _)) => &*events,
+                // An interruption.
+                Err(_) => &[],
+            };
+            self.io.now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            for event in events {
+                if self.event(*event).is_err() {
+                    return;
+                }
+            }
+            self.on_time();
+            busy = self.accept_ready();
+            self.count_connections();
+        }
+    }
+
+    fn event(&mut self, event: epoll::Event) -> Result<(), HandleGone> {
+        let flags = event.flags;
+        match Token::from(event.data) {
+            Token::Bell => return self.orders(),
+            Token::Socket(number) => {
+                if let Some(socket) = self.io.sockets.by_number(number)
+                    && !std::mem::replace(&mut socket.ready, true)
+                {
+                    self.ready.push_back(number);
+                }
+            }
+            Token::Channel(worker) => {
+                if flags.contains(epoll::EventFlags::OUT) && self.io.flush(worker) {
+                    self.with_primary_of(worker, |primary, host, now| {
+                        primary.writable(worker, now, host);
+                    });
+                }
+                if flags != epoll::EventFlags::OUT {
+                    self.read(worker);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn orders(&mut self) -> Result<(), HandleGone> {
+        self.inbox.silence();
+        while let Some(command) = self.inbox.next()? {
+            self.order(command);
+        }
+        Ok(())
+    }
+
+    /// Reads once from a worker. Returns whether there may be more.
+    pub(super) fn read(&mut self, worker: u64) -> bool {
+        use super::channel::Read;
+        let Some(link) = self.io.links.get(&worker) else {
+            return false;
+        };
+        match link.channel.read(&mut self.buffer) {
+            Read::Nothing => false,
+            Read::End => {
+                self.forget_worker(worker);
+                (self.io.events)(DispatchEvent::ChannelClosed { worker });
+                false
+            }
+            Read::Bytes(length, fds) => {
+                self.digest(worker, length, fds);
+                true
+            }
+        }
+    }
+
+    fn digest(&mut self, worker: u64, length: usize, fds: Vec<OwnedFd>) {
+        let Some(app) = self.io.links.get(&worker).map(|link| link.app) else {
+            return;
+        };
+        let (Some(decoder), Some(state)) =
+            (self.decoders.get_mut(&worker), self.apps.get_mut(&app))
+        else {
+            return;
+        };
+        for fd in fds {
+            if decoder.attach(fd).is_err() {
+                self.io
+                    .violation(worker, "it sent descriptors that belong to no message");
+            }
+        }
+        let now = self.io.now;
+        let mut host = AppHost {
+            io: &mut self.io,
+            app,
+        };
+        let primary = &mut state.primary;
+        decoder.feed(&self.buffer[..length], |frame| {
+            primary.receive(worker, frame, now, &mut host);
+        });
+        self.watch_sockets(app);
+    }
+
+    /// Runs something on the primary that a worker belongs to.
+    pub(super) fn with_primary_of(
+        &mut self,
+        worker: u64,
+        work: impl FnOnce(&mut Primary<OwnedFd>, &mut AppHost<'_>, Millis),
+    ) {
+        if let Some(app) = self.io.links.get(&worker).map(|link| link.app) {
+            self.with_primary(app, work);
+        }
+    }
+
+    /// Runs something on an app's primary.
+    pub(super) fn with_primary(
+        &mut self,
+        app: u32,
+        work: impl FnOnce(&mut Primary<OwnedFd>, &mut AppHost<'_>, Millis),
+    ) {
+        let now = self.io.now;
+        if let Some(state) = self.apps.get_mut(&app) {
+            let mut host = AppHost {
+                io: &mut self.io,
+                app,
+            };
+            work(&mut state.primary, &mut host, now);
+            self.watch_sockets(app);
+        }
+    }
+
+    /// Watches those sockets of an app from which its primary is to accept.
+    fn watch_sockets(&mut self, app: u32) {
+        let Some(state) = self.apps.get_mut(&app) else {
+            return;
+        };
+        let revision = state.primary.revision();
+        if state.revision == revision {
+            return;
+        }
+        state.revision = revision;
+        let primary = &state.primary;
+        for listener in primary.listeners() {
+            for socket in primary.sockets(listener.id) {
+                let armed = primary.accepts(socket);
+                self.io.sockets.arm(app, socket, armed, &self.io.epoll);
+            }
+        }
+    }
+
+    pub(super) fn add_worker(
+        &mut self,
+        worker: u64,
+        app: u32,
+        slot: u32,
+        role: rota_node::primary::Role,
+        socket: OwnedFd,
+    ) {
+        if let Err(error) = self.io.add_link(worker, app, socket) {
+            let what = format!("the channel of worker {worker} cannot be used: {error}");
+            (self.io.events)(DispatchEvent::Trouble { what });
+            (self.io.events)(DispatchEvent::ChannelClosed { worker });
+            return;
+        }
+        self.decoders.insert(worker, Decoder::new(MAX_LINE));
+        let state = self.apps.entry(app).or_insert_with(|| App {
+            primary: Primary::new(random_seed(), Tuning::default()),
+            revision: 0,
+        });
+        state.primary.add_worker(worker, slot, role);
+    }
+
+    /// Reads what a dead worker has left behind, so that it is known what it had taken.
+    pub(super) fn read_to_the_end(&mut self, worker: u64) {
+        for _ in 0..LAST_READS {
+            if !self.io.links.contains_key(&worker) {
+                return;
+            }
+            let Some(link) = self.io.links.get(&worker) else {
+                return;
+            };
+            match link.channel.read(&mut self.buffer) {
+                super::channel::Read::Bytes(length, fds) => self.digest(worker, length, fds),
+                super::channel::Read::Nothing | super::channel::Read::End => return,
+            }
+        }
+    }
+
+    /// Closes a worker's channel and gives to others what it had not taken.
+    pub(super) fn forget_worker(&mut self, worker: u64) {
+        let app = self.io.links.get(&worker).map(|link| link.app);
+        self.io.drop_link(worker);
+        self.decoders.remove(&worker);
+        if let Some(app) = app {
+            self.with_primary(app, |primary, host, now| {
+                primary.remove_worker(worker, now, host);
+            });
+        }
+    }
+
+    /// Accepts wherever somebody waits and a worker has room. Returns whether there is more to do
+    /// at once.
+    fn accept_ready(&mut self) -> bool {
+        if self.paused_until.is_some() {
+            return false;
+        }
+        let mut busy = false;
+        for _ in 0..self.ready.len() {
+            let Some(number) = self.ready.pop_front() else {
+                break;
+            };
+            let (still_ready, more) = self.accept_from(number);
+            if still_ready {
+                self.ready.push_back(number);
+            }
+            busy |= more;
+        }
+        busy
+    }
+
+    /// Accepts from one socket. Returns whether somebody may still wait there, and whether there
+    /// was room for them.
+    fn accept_from(&mut self, number: u64) -> (bool, bool) {
+        let now = self.io.now;
+        for _ in 0..BATCH {
+            let Some(socket) = self.io.sockets.by_number(number) else {
+                return (false, false);
+            };
+            let (app, id) = (socket.app, socket.id);
+            let Some(state) = self.apps.get_mut(&app).filter(|_| socket.ready) else {
+                return (false, false);
+            };
+            if state.primary.room(id, now) == 0 {
+                return (true, false);
+            }
+            match socket.accept() {
+                Accepted::Connection(connection, peer) => {
+                    let mut host = AppHost {
+                        io: &mut self.io,
+                        app,
+                    };
+                    state.primary.accepted(id, connection, peer, now, &mut host);
+                }
+                Accepted::TryAgain => {}
+                Accepted::Nobody => {
+                    socket.ready = false;
+                    return (false, false);
+                }
+                Accepted::Shortage(error) => {
+                    self.pause(error);
+                    return (true, false);
+                }
+                Accepted::Broken(error) => {
+                    socket.ready = false;
+                    let what = format!("a socket does not accept connections: {error}");
+                    (self.io.events)(DispatchEvent::Trouble { what });
+                    return (false, false);
+                }
+            }
+        }
+        (true, true)
+    }
+
+    fn pause(&mut self, error: rustix::io::Errno) {
+        self.paused_until = Some(self.io.now + SHORTAGE_PAUSE);
+        let what = format!("no connection can be accepted for the moment: {error}");
+        (self.io.events)(DispatchEvent::Trouble { what });
+    }
+
+    /// What time has brought.
+    fn on_time(&mut self) {
+        let now = self.io.now;
+        if self.paused_until.is_some_and(|until| until <= now) {
+            self.paused_until = None;
+        }
+        let over = self.io.later.iter().filter(|(at, _)| *at <= now);
+        let over: Vec<u64> = over.map(|(_, worker)| *worker).collect();
+        if !over.is_empty() {
+            self.io.later.retain(|(at, _)| *at > now);
+            for worker in over {
+                self.with_primary_of(worker, |primary, host, now| {
+                    primary.writable(worker, now, host);
+                });
+            }
+        }
+        let due = |state: &App| state.primary.next_deadline().is_some_and(|at| at <= now);
+        let due: Vec<u32> = self
+            .apps
+            .iter()
+            .filter_map(|(app, state)| due(state).then_some(*app))
+            .collect();
+        for app in due {
+            self.with_primary(app, |primary, host, now| primary.tick(now, host));
+        }
+    }
+
+    /// How long nothing needs to be done, unless something happens.
+    fn timeout(&self, busy: bool) -> Option<Timespec> {
+        let paused = self.paused_until.into_iter();
+        let later = self.io.later.iter().map(|(at, _)| *at);
+        let apps = self.apps.values();
+        let apps = apps.filter_map(|state| state.primary.next_deadline());
+        let next = paused.chain(later).chain(apps).min();
+        let wait = match next {
+            _ if busy => 0,
+            None => return None,
+            Some(at) => at.saturating_sub(self.io.now),
+        };
+        let wait = std::time::Duration::from_millis(wait);
+        Timespec::try_from(wait).ok()
+    }
+
+    /// Now and then, while connections come in, learns from the kernel which have ended.
+    fn count_connections(&mut self) {
+        let now = self.io.now;
+        for state in self.apps.values_mut() {
+            for (listener, port) in state.primary.to_reconcile(now) {
+                match self.live.of_port(port) {
+                    Ok(peers) => state.primary.reconcile(listener, peers),
+                    Err(error) => {
+                        state.primary.unfollow(listener);
+                        if let Some(what) = error {
+                            (self.io.events)(DispatchEvent::Trouble { what });
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Different in every process; the standard library's hash maps know how to get it.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
 }

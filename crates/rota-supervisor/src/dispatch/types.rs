@@ -135,8 +135,8 @@ pub enum DispatchEvent {
         /// The worker.
         worker: u64,
     },
-    /// The channel has ended (drained, `process.disconnect()`, or dead). Sent once per worker,
-    /// except after [`DispatchCommand::CloseChannel`] and [`DispatchCommand::RemoveWorker`].
+    /// The channel has ended (drained, `process.disconnect()`, `CloseChannel`, or dead). Sent once
+    /// per worker, and not after [`DispatchCommand::RemoveWorker`].
     ChannelClosed {
         /// The worker.
         worker: u64,

@@ -1,0 +1,258 @@
+//! The primary's host: sends, binds and reports with system calls.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use rota_node::Host;
+use rota_node::primary::{Bind, Delivery, Errno as Code, Millis, Notice, SockName, SocketId};
+use rustix::event::epoll::{self, EventFlags};
+
+use super::bind::duplicate;
+use super::channel::{Channel, Overflow, Sent};
+use super::limits::Limits;
+use super::sockets::Sockets;
+use super::token::Token;
+use super::types::DispatchEvent;
+
+/// How long a worker is left alone when the kernel lacks something to send to it.
+const LATER: Millis = 50;
+
+/// Where the thread's events go.
+pub(super) type Events = Box<dyn Fn(DispatchEvent) + Send>;
+
+/// A channel with what is watched of it.
+pub(super) struct Link {
+    pub(super) channel: Channel,
+    pub(super) app: u32,
+    watched: EventFlags,
+    /// A connection found it full.
+    full: bool,
+    limits: Limits,
+}
+
+/// Every descriptor of the thread, and the way out for events.
+pub(super) struct Io {
+    pub(super) epoll: OwnedFd,
+    pub(super) links: HashMap<u64, Link>,
+    pub(super) sockets: Sockets,
+    pub(super) events: Events,
+    pub(super) now: Millis,
+    /// Workers to be tried again, and when.
+    pub(super) later: Vec<(Millis, u64)>,
+}
+
+impl Io {
+    /// Begins to watch a worker's channel.
+    pub(super) fn add_link(
+        &mut self,
+        worker: u64,
+        app: u32,
+        socket: OwnedFd,
+    ) -> std::io::Result<()> {
+        let channel = Channel::new(socket)?;
+        let watched = EventFlags::IN;
+        epoll::add(
+            &self.epoll,
+            &channel,
+            Token::Channel(worker).into(),
+            watched,
+        )?;
+        let link = Link {
+            channel,
+            app,
+            watched,
+            full: false,
+            limits: Limits::new(),
+        };
+        self.links.insert(worker, link);
+        Ok(())
+    }
+
+    /// Closes a worker's channel.
+    pub(super) fn drop_link(&mut self, worker: u64) {
+        if let Some(link) = self.links.remove(&worker) {
+            let _ = epoll::delete(&self.epoll, &link.channel);
+        }
+    }
+
+    /// Watches what the channel wants now.
+    pub(super) fn rewatch(&mut self, worker: u64) {
+        let Some(link) = self.links.get_mut(&worker) else {
+            return;
+        };
+        let mut wanted = EventFlags::empty();
+        wanted.set(EventFlags::IN, link.channel.wants_to_read());
+        wanted.set(EventFlags::OUT, link.full || link.channel.wants_to_write());
+        if wanted != link.watched {
+            link.watched = wanted;
+            let token = Token::Channel(worker).into();
+            // Cannot fail for a registered descriptor, except for lack of memory: then an old
+            // event wakes us once more.
+            let _ = epoll::modify(&self.epoll, &link.channel, token, wanted);
+        }
+    }
+
+    /// The channel is writable: sends what waits. Returns whether connections can be sent again.
+    pub(super) fn flush(&mut self, worker: u64) -> bool {
+        let Some(link) = self.links.get_mut(&worker) else {
+            return false;
+        };
+        link.full = false;
+        let free = link.channel.flush();
+        self.rewatch(worker);
+        free
+    }
+
+    /// Sends a line; a worker that takes none loses it, and is reported.
+    pub(super) fn send(&mut self, worker: u64, line: &[u8], socket: Option<(u32, SocketId)>) {
+        let Some(link) = self.links.get_mut(&worker) else {
+            return;
+        };
+        let socket = match socket {
+            None => None,
+            Some((app, id)) => match self.sockets.get(app, id) {
+                Some((_, socket)) => Some(socket.fd.as_fd()),
+                None => return,
+            },
+        };
+        if link.channel.send(line, socket) == Err(Overflow) {
+            self.violation(
+                worker,
+                "it does not read its channel: a message for it was dropped",
+            );
+        }
+        self.rewatch(worker);
+    }
+
+    pub(super) fn violation(&mut self, worker: u64, what: &str) {
+        let Some(link) = self.links.get_mut(&worker) else {
+            return;
+        };
+        if let Some(unreported) = link.limits.violation(self.now) {
+            let what = match unreported {
+                0 => what.to_owned(),
+                more => format!("{what} (and {more} more)"),
+            };
+            (self.events)(DispatchEvent::Violation { worker, what });
+        }
+    }
+
+    fn user_message(&mut self, worker: u64, json: &str) {
+        let Some(link) = self.links.get_mut(&worker) else {
+            return;
+        };
+        if link.limits.user_message(json, self.now) {
+            let json = json.to_owned();
+            (self.events)(DispatchEvent::UserMessage { worker, json });
+        } else {
+            self.violation(worker, "it sends too many messages: some were dropped");
+        }
+    }
+
+    fn internal_message(&mut self, worker: u64, json: &str) {
+        let Some(link) = self.links.get_mut(&worker) else {
+            return;
+        };
+        if link.limits.internal_message(json, self.now) {
+            let json = json.to_owned();
+            (self.events)(DispatchEvent::InternalMessage { worker, json });
+        } else {
+            self.violation(
+                worker,
+                "it sends too many internal messages: some were dropped",
+            );
+        }
+    }
+}
+
+/// The host of one app's primary.
+pub(super) struct AppHost<'a> {
+    pub(super) io: &'a mut Io,
+    pub(super) app: u32,
+}
+
+impl Host for AppHost<'_> {
+    type Connection = OwnedFd;
+
+    fn open(&mut self, id: SocketId, key: &str, bind: &Bind) -> Result<SockName, Code> {
+        let (number, name) = self.io.sockets.open(self.app, id, bind)?;
+        if let Some((_, socket)) = self.io.sockets.get(self.app, id) {
+            match duplicate(&socket.fd) {
+                Ok(fd) => (self.io.events)(DispatchEvent::ListenerOpened {
+                    app: self.app,
+                    listener: number,
+                    key: key.to_owned(),
+                    slot: id.slot,
+                    address: name.to_string(),
+                    fd,
+                }),
+                Err(error) => (self.io.events)(DispatchEvent::Trouble {
+                    what: format!("the socket at {name} cannot be kept safe: {error}"),
+                }),
+            }
+        }
+        Ok(name)
+    }
+
+    fn close(&mut self, id: SocketId) {
+        if let Some(listener) = self.io.sockets.close(self.app, id, &self.io.epoll) {
+            (self.io.events)(DispatchEvent::ListenerClosed {
+                app: self.app,
+                listener,
+            });
+        }
+    }
+
+    fn send(&mut self, worker: u64, line: &[u8]) {
+        self.io.send(worker, line, None);
+    }
+
+    fn send_socket(&mut self, worker: u64, line: &[u8], socket: SocketId) {
+        self.io.send(worker, line, Some((self.app, socket)));
+    }
+
+    fn deal(&mut self, worker: u64, line: &[u8], connection: &OwnedFd) -> Delivery {
+        let Some(link) = self.io.links.get_mut(&worker) else {
+            return Delivery::Blocked;
+        };
+        match link.channel.deal(line, connection.as_fd()) {
+            Sent::Yes => {
+                if link.channel.wants_to_write() {
+                    self.io.rewatch(worker);
+                }
+                Delivery::Sent
+            }
+            Sent::Full => {
+                link.full = true;
+                self.io.rewatch(worker);
+                Delivery::Blocked
+            }
+            Sent::Later => {
+                self.io.later.push((self.io.now + LATER, worker));
+                Delivery::Blocked
+            }
+            // It stays blocked until its end is read.
+            Sent::Gone => Delivery::Blocked,
+            Sent::Never => Delivery::Unsendable,
+        }
+    }
+
+    fn notice(&mut self, worker: u64, notice: Notice<'_>) {
+        let event = match notice {
+            Notice::Online => DispatchEvent::Online { worker },
+            Notice::Listening { address, port } => DispatchEvent::Listening {
+                worker,
+                address,
+                port,
+            },
+            Notice::NoListeners => DispatchEvent::NoListeners { worker },
+            Notice::Leaving => DispatchEvent::Leaving { worker },
+            Notice::User(json) => return self.io.user_message(worker, json),
+            Notice::Internal(json) => return self.io.internal_message(worker, json),
+            Notice::Violation(violation) => {
+                return self.io.violation(worker, &violation.to_string());
+            }
+        };
+        (self.io.events)(event);
+    }
+}

@@ -1,0 +1,209 @@
+//! The listening and UDP sockets of all apps.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use rota_node::primary::{Bind, Errno as Code, Millis, SockName, SocketId, errno};
+use rustix::event::epoll;
+use rustix::io::Errno;
+use rustix::net::{Shutdown, SocketFlags, acceptfrom_with};
+
+use super::bind::{self, Bound, SocketPath, TcpOptions};
+use super::token::Token;
+
+/// One socket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) app: u32,
+    pub(super) id: SocketId,
+    pub(super) fd: OwnedFd,
+    path: Option<SocketPath>,
+    /// Ours to stop listening on when we close it, whoever keeps a duplicate.
+    stop_on_close: bool,
+    armed: bool,
+    /// There may be connections that nobody has accepted.
+    pub(super) ready: bool,
+}
+
+/// What an attempt to accept came to.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    /// A connection, with its client's address if it has an IP one.
+    Connection(OwnedFd, Option<std::net::SocketAddr>),
+    /// Nobody waits.
+    Nobody,
+    /// That one is gone; there may be others.
+    TryAgain,
+    /// The process or the machine is out of something: pause.
+    Shortage(Errno),
+    /// The socket does not accept (any more).
+    Broken(Errno),
+}
+
+/// All sockets, by a number that is never reused.
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    by_number: HashMap<u64, Socket>,
+    by_id: HashMap<(u32, SocketId), u64>,
+    inherited: HashMap<(u32, i32), OwnedFd>,
+    last: u64,
+}
+
+impl Sockets {
+    pub(super) fn get(&self, app: u32, id: SocketId) -> Option<(u64, &Socket)> {
+        let number = *self.by_id.get(&(app, id))?;
+        Some((number, self.by_number.get(&number)?))
+    }
+
+    pub(super) fn by_number(&mut self, number: u64) -> Option<&mut Socket> {
+        self.by_number.get_mut(&number)
+    }
+
+    pub(super) fn inherit(&mut self, app: u32, number: i32, fd: OwnedFd) {
+        self.inherited.insert((app, number), fd);
+    }
+
+    pub(super) fn forget_inherited(&mut self, app: u32) {
+        self.inherited.retain(|(of, _), _| *of != app);
+    }
+
+    /// Opens a socket; returns its number and address.
+    pub(super) fn open(
+        &mut self,
+        app: u32,
+        id: SocketId,
+        what: &Bind,
+    ) -> Result<(u64, SockName), Code> {
+        let bound = self.bind(app, what)?;
+        self.last += 1;
+        let name = bound.name.clone();
+        let tcp = matches!(what, Bind::Tcp { .. } | Bind::Sibling { .. });
+        let socket = Socket {
+            app,
+            id,
+            fd: bound.fd,
+            path: bound.path,
+            stop_on_close: tcp,
+            armed: false,
+            ready: false,
+        };
+        self.by_number.insert(self.last, socket);
+        self.by_id.insert((app, id), self.last);
+        Ok((self.last, name))
+    }
+
+    fn bind(&self, app: u32, what: &Bind) -> Result<Bound, Code> {
+        match what {
+            Bind::Tcp {
+                address,
+                port,
+                ipv6_only,
+                backlog,
+            } => {
+                let options = TcpOptions {
+                    ipv6_only: *ipv6_only,
+                    backlog: *backlog,
+                    reuse_port: false,
+                };
+                bind::tcp(address.as_deref(), *port, options)
+            }
+            Bind::Unix {
+                path,
+                backlog,
+                readable_all,
+                writable_all,
+            } => bind::unix(path, *backlog, *readable_all, *writable_all),
+            Bind::Udp {
+                address,
+                port,
+                v6,
+                ipv6_only,
+                reuse_address,
+            } => bind::udp(address.as_deref(), *port, *v6, *ipv6_only, *reuse_address),
+            Bind::Inherited {
+                number,
+                backlog,
+                udp,
+            } => {
+                let fd = self.inherited.get(&(app, *number));
+                bind::inherited(fd.ok_or(errno::EBADF)?.as_fd(), *backlog, *udp)
+            }
+            Bind::Sibling { of, backlog } => {
+                let first = SocketId {
+                    listener: *of,
+                    slot: None,
+                };
+                let (_, first) = self.get(app, first).ok_or(errno::EBADF)?;
+                bind::sibling(first.fd.as_fd(), *backlog)
+            }
+        }
+    }
+
+    /// Closes a socket; returns its number.
+    pub(super) fn close(&mut self, app: u32, id: SocketId, epoll: &OwnedFd) -> Option<u64> {
+        let number = self.by_id.remove(&(app, id))?;
+        let socket = self.by_number.remove(&number)?;
+        // A duplicate elsewhere would keep the registration alive.
+        if socket.armed {
+            let _ = epoll::delete(epoll, &socket.fd);
+        }
+        if socket.stop_on_close {
+            // Otherwise the port would be taken until the last duplicate is closed.
+            let _ = rustix::net::shutdown(&socket.fd, Shutdown::Both);
+        }
+        if let Some(path) = &socket.path {
+            path.remove();
+        }
+        Some(number)
+    }
+
+    /// Watches the socket for connections, or ceases to. A socket from which workers accept by
+    /// themselves must not wake us for each of their connections.
+    pub(super) fn arm(&mut self, app: u32, id: SocketId, armed: bool, epoll: &OwnedFd) {
+        let Some(&number) = self.by_id.get(&(app, id)) else {
+            return;
+        };
+        let Some(socket) = self.by_number.get_mut(&number) else {
+            return;
+        };
+        if socket.armed == armed {
+            return;
+        }
+        let done = if armed {
+            // Edge-triggered: whether somebody waits is remembered in `ready`, and accepting stops
+            // and starts with the workers' room, without a system call for it.
+            let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+            epoll::add(epoll, &socket.fd, Token::Socket(number).into(), flags)
+        } else {
+            socket.ready = false;
+            epoll::delete(epoll, &socket.fd)
+        };
+        if done.is_ok() {
+            socket.armed = armed;
+        }
+    }
+}
+
+impl Socket {
+    pub(super) fn accept(&self) -> Accepted {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        match acceptfrom_with(&self.fd, flags) {
+            Ok((fd, peer)) => {
+                let peer = peer.and_then(|peer| peer.try_into().ok());
+                Accepted::Connection(fd, peer)
+            }
+            Err(Errno::AGAIN) => Accepted::Nobody,
+            Err(e @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
+                Accepted::Shortage(e)
+            }
+            Err(e @ (Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::OPNOTSUPP)) => {
+                Accepted::Broken(e)
+            }
+            // Network errors of that one connection, an interruption, a firewall's refusal.
+            Err(_) => Accepted::TryAgain,
+        }
+    }
+}
+
+/// How long nothing is accepted when descriptors or memory have run out.
+pub(super) const SHORTAGE_PAUSE: Millis = 100;
