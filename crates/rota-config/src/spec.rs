@@ -74,6 +74,10 @@ pub struct ReadinessSpec {
     pub listen_timeout: Span,
     /// How long the first new worker of a start or rollout is watched before the next step.
     pub observe: Span,
+    /// The program promises to say `WATCHDOG=1` more often than this (`WATCHDOG_USEC`); it is
+    /// replaced as hung when it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watchdog: Option<Span>,
 }
 
 impl Default for ReadinessSpec {
@@ -82,6 +86,7 @@ impl Default for ReadinessSpec {
             wait_ready: false,
             listen_timeout: Span::new(defaults::LISTEN_TIMEOUT),
             observe: Span::new(defaults::OBSERVE),
+            watchdog: None,
         }
     }
 }

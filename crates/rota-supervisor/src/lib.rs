@@ -1,6 +1,32 @@
 //! The supervisor: performs the engine's effects through the keeper, deals connections, serves the API.
+//!
+//! `boot` begins and ends it; `supervisor` holds the state and feeds events to the engine; `events`,
+//! `requests` and `signals` are where events come from, `perform` and `launch` where effects go. Rooms of their
+//! own: `dispatch` (channels and connections), `output` (logs), `probe`, `notify`, `api`.
 
+mod api;
+mod apps;
+mod boot;
+mod checkpoint;
 pub mod dispatch;
+mod events;
+mod home;
+mod keeper;
+mod launch;
+mod listen;
 pub mod notify;
+mod operations;
 pub mod output;
+mod perform;
 pub mod probe;
+mod progress;
+mod requests;
+mod run;
+mod signals;
+mod supervisor;
+mod targets;
+mod view;
+mod words;
+mod worker;
+
+pub use run::{Options, run};

@@ -1,0 +1,138 @@
+//! The HTTP side of the API: connections, bodies, and answers as JSON or as lines of JSON.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Body, Bytes, Frame, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::{Response, StatusCode};
+use rota_api::{ApiError, ErrorCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+/// The longest request body, in bytes: a start request carries the caller's whole environment, several times when
+/// several scripts are started at once.
+const MAX_BODY: usize = 32 * 1024 * 1024;
+
+/// How many lines a reader of a stream may lag behind before it is dropped.
+const STREAM_BACKLOG: usize = 1024;
+
+/// What handlers answer.
+pub type Answer = Response<AnswerBody>;
+
+/// A whole body, or one that grows line by line.
+pub enum AnswerBody {
+    /// Known at once.
+    Full(Full<Bytes>),
+    /// Lines of JSON, as they come.
+    Lines(mpsc::Receiver<Bytes>),
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            AnswerBody::Full(full) => Pin::new(full).poll_frame(context),
+            AnswerBody::Lines(lines) => lines
+                .poll_recv(context)
+                .map(|line| line.map(|line| Ok(Frame::data(line)))),
+        }
+    }
+}
+
+/// The writing end of a stream of JSON lines. A reader that is too slow is dropped, never waited for.
+#[derive(Clone)]
+pub struct LineSender {
+    lines: mpsc::Sender<Bytes>,
+}
+
+impl LineSender {
+    /// Sends one value as a line. Returns false when nobody reads any more, or not fast enough.
+    pub fn send<T: Serialize>(&self, value: &T) -> bool {
+        let Ok(mut line) = serde_json::to_vec(value) else {
+            return false;
+        };
+        line.push(b'\n');
+        self.lines.try_send(Bytes::from(line)).is_ok()
+    }
+
+    /// Sends one value as a line, waiting for the reader to have room. Returns false when it has gone.
+    pub async fn send_waiting<T: Serialize>(&self, value: &T) -> bool {
+        let Ok(mut line) = serde_json::to_vec(value) else {
+            return false;
+        };
+        line.push(b'\n');
+        self.lines.send(Bytes::from(line)).await.is_ok()
+    }
+
+    /// Resolves when the reader has gone.
+    pub async fn closed(&self) {
+        self.lines.closed().await;
+    }
+}
+
+/// A streamed answer and the end to write its lines to.
+pub fn stream() -> (Answer, LineSender) {
+    let (sender, receiver) = mpsc::channel(STREAM_BACKLOG);
+    let mut answer = Response::new(AnswerBody::Lines(receiver));
+    answer.headers_mut().insert(
+        CONTENT_TYPE,
+        hyper::header::HeaderValue::from_static("application/x-ndjson"),
+    );
+    (answer, LineSender { lines: sender })
+}
+
+/// A JSON answer with status 200.
+pub fn json<T: Serialize>(value: &T) -> Answer {
+    json_with(StatusCode::OK, value)
+}
+
+/// An error answer; the status follows from its code.
+pub fn error(error: ApiError) -> Answer {
+    let status =
+        StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    json_with(status, &rota_api::ErrorBody { error })
+}
+
+fn json_with<T: Serialize>(status: StatusCode, value: &T) -> Answer {
+    let mut body = serde_json::to_vec(value).unwrap_or_else(|_| b"null".to_vec());
+    body.push(b'\n');
+    let mut answer = Response::new(AnswerBody::Full(Full::new(Bytes::from(body))));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(
+        CONTENT_TYPE,
+        hyper::header::HeaderValue::from_static("application/json"),
+    );
+    answer
+}
+
+/// Reads and parses a request's body.
+///
+/// # Errors
+/// A body that is too long, cut off, or not what the endpoint takes.
+pub async fn read_json<T: DeserializeOwned>(body: Incoming) -> Result<T, ApiError> {
+    let bytes = Limited::new(body, MAX_BODY)
+        .collect()
+        .await
+        .map_err(|e| {
+            ApiError::new(
+                ErrorCode::BadRequest,
+                format!("cannot read the request: {e}"),
+            )
+        })?
+        .to_bytes();
+    serde_json::from_slice(&bytes).map_err(|e| {
+        ApiError::new(
+            ErrorCode::BadRequest,
+            format!("the request is not understood: {e}"),
+        )
+    })
+}

@@ -1,0 +1,146 @@
+//! The apps that this daemon knows: their specifications by generation, and what was seen of them.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use rota_config::{AppSpec, ExecMode, Kind, Launch};
+use rota_engine::{AppId, Generation, Policy};
+
+/// A specification together with what it means on this machine.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What the user asked for.
+    pub spec: AppSpec,
+    /// What is executed.
+    pub launch: Launch,
+}
+
+/// One app.
+#[derive(Debug)]
+pub struct App {
+    /// Its number in the engine.
+    pub id: AppId,
+    /// Unix time of its first start, in milliseconds.
+    pub created_at: u64,
+    /// The specifications that workers may still be started with.
+    pub generations: BTreeMap<Generation, Rc<Prepared>>,
+    /// The last generation number given out.
+    pub newest: Generation,
+    /// The sockets of `--listen`, in that order, open for the life of the app.
+    pub sockets: Vec<Rc<OwnedFd>>,
+    /// The last failures, oldest first.
+    pub failures: Vec<Failure>,
+}
+
+/// How many failures of an app are remembered.
+const FAILURES_KEPT: usize = 10;
+
+/// Why a worker failed, with its last words.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Unix time in milliseconds.
+    pub at: u64,
+    /// The worker's slot.
+    pub slot: u32,
+    /// The worker.
+    pub worker: u64,
+    /// How its process ended, in words, once it has.
+    pub status: String,
+    /// How long after its start, in milliseconds.
+    pub after_ms: u64,
+    /// What happened, in words.
+    pub reason: String,
+    /// The last lines of its standard error.
+    pub stderr: Vec<String>,
+}
+
+impl App {
+    /// An app whose first generation is `prepared`.
+    pub fn new(id: AppId, created_at: u64, prepared: Rc<Prepared>) -> Self {
+        Self {
+            id,
+            created_at,
+            generations: BTreeMap::from([(1, prepared)]),
+            newest: 1,
+            sockets: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// The specification of a generation, or the newest one if that has been retired.
+    pub fn prepared(&self, generation: Generation) -> Option<&Rc<Prepared>> {
+        self.generations
+            .get(&generation)
+            .or_else(|| self.generations.values().next_back())
+    }
+
+    /// The name under which users know it.
+    pub fn name(&self) -> &str {
+        self.generations
+            .values()
+            .next_back()
+            .map_or("", |prepared| prepared.spec.name.as_str())
+    }
+
+    /// Adds a generation and returns its number.
+    pub fn add_generation(&mut self, prepared: Rc<Prepared>) -> Generation {
+        self.newest += 1;
+        self.generations.insert(self.newest, prepared);
+        self.newest
+    }
+
+    /// Forgets a generation, unless it is the only one left.
+    pub fn retire(&mut self, generation: Generation) {
+        if self.generations.len() > 1 {
+            self.generations.remove(&generation);
+        }
+    }
+
+    /// Remembers a failure.
+    pub fn add_failure(&mut self, failure: Failure) {
+        if self.failures.len() == FAILURES_KEPT {
+            self.failures.remove(0);
+        }
+        self.failures.push(failure);
+    }
+}
+
+impl Prepared {
+    /// True for workers of Node's cluster.
+    pub fn is_cluster(&self) -> bool {
+        self.launch.mode == ExecMode::Cluster
+    }
+
+    /// True for programs that can talk on Node's IPC channel.
+    pub fn has_channel(&self) -> bool {
+        self.launch.kind != Kind::Other
+    }
+
+    /// The engine's settings for this specification.
+    pub fn policy(&self, cpus: u32) -> Policy {
+        let spec = &self.spec;
+        let cluster = self.is_cluster();
+        Policy {
+            instances: spec.instances.count(cpus),
+            autorestart: spec.restart.autorestart,
+            max_restarts: spec.restart.max_restarts,
+            min_uptime: spec.restart.min_uptime.duration(),
+            restart_delay: spec.restart.delay.duration(),
+            stop_exit_codes: spec.restart.stop_exit_codes.clone(),
+            ready_timeout: spec.readiness.listen_timeout.duration(),
+            observe: spec.readiness.observe.duration(),
+            drain_timeout: spec.stop.drain_timeout.duration(),
+            kill_timeout: spec.stop.kill_timeout.duration(),
+            lenient_first_ready: cluster && !spec.readiness.wait_ready && spec.probe.is_none(),
+            drains: cluster,
+            // A program that binds its port by itself would find it taken by its predecessor.
+            surge: u32::from(cluster || !spec.listen.is_empty()),
+            max_missing: 0,
+            backoff_base: Duration::from_millis(100),
+            backoff_max: Duration::from_secs(15),
+            backoff_reset: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! What the keeper, the dispatcher and the notify sockets report, turned into events.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rota_engine::{AppId, Event, ExitStatus, WorkerId};
+use rota_keeper::protocol::FromKeeper;
+use tokio::sync::watch;
+
+use crate::dispatch::{DispatchCommand, DispatchEvent};
+use crate::launch::worker_key;
+use crate::notify::Notification;
+use crate::supervisor::Supervisor;
+use crate::worker::{Watchdog, Worker};
+
+impl Supervisor {
+    /// A message of the keeper, after it has handed everything back.
+    pub(crate) fn on_keeper(self: &Rc<Self>, message: FromKeeper) {
+        match message {
+            FromKeeper::Spawned { child, pid, .. } => self.spawned(child, pid),
+            FromKeeper::SpawnFailed { child, message, .. } => self.spawn_failed(child, message),
+            FromKeeper::Exited { child, exit, .. } => self.exited(child, exit_status(exit.status)),
+            FromKeeper::Signal { number } => self.on_signal(number),
+            FromKeeper::SignalFailed {
+                child,
+                signal,
+                errno,
+            } => {
+                let name = self.name_of(child);
+                let signal = crate::words::signal_name(signal);
+                let error = std::io::Error::from_raw_os_error(errno);
+                // A process that has just ended is no news.
+                if error.raw_os_error() != Some(rustix::io::Errno::SRCH.raw_os_error()) {
+                    self.say(&format!("cannot send {signal} to {name}: {error}"));
+                }
+            }
+            FromKeeper::Refused { about, message, .. } => {
+                self.say(&format!(
+                    "the keeper refused a request about {about}: {message}"
+                ));
+            }
+            // Only at the beginning.
+            FromKeeper::Hello(_)
+            | FromKeeper::Entry { .. }
+            | FromKeeper::Child { .. }
+            | FromKeeper::Restored => {}
+        }
+    }
+
+    fn spawn_failed(self: &Rc<Self>, worker: u64, reason: String) {
+        self.feed(Event::SpawnFailed {
+            worker: WorkerId(worker),
+            reason,
+        });
+        self.worker_ended(worker);
+    }
+
+    fn exited(self: &Rc<Self>, worker: u64, status: ExitStatus) {
+        self.dispatcher
+            .send(DispatchCommand::RemoveWorker { worker });
+        self.feed(Event::Exited {
+            worker: WorkerId(worker),
+            status,
+        });
+        self.worker_ended(worker);
+    }
+
+    /// Lets go of a worker: its entry with the keeper, and its output once that has been read to its end.
+    fn worker_ended(self: &Rc<Self>, worker: u64) {
+        self.dispatcher
+            .send(DispatchCommand::RemoveWorker { worker });
+        self.keeper.forget(worker);
+        self.keeper.drop_entry(&worker_key(WorkerId(worker)));
+        let Some(mut entry) = self.with(|state| state.workers.remove(&worker)) else {
+            return;
+        };
+        let readers = std::mem::take(&mut entry.output);
+        let app = entry.app;
+        let (done, drained) = watch::channel(false);
+        self.with(|state| state.draining_output.insert(worker, drained));
+        let this = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            for reader in readers {
+                reader.finish().await;
+            }
+            this.output_ended(app, worker);
+            // Fails when nobody waits for it.
+            let _ = done.send(true);
+        });
+    }
+
+    /// The last line of a worker is in: completes the record of its failure.
+    fn output_ended(&self, app: AppId, worker: u64) {
+        let tail = self.logs.tail(worker);
+        self.logs.forget(worker);
+        self.with(|state| {
+            state.draining_output.remove(&worker);
+            let failures = state.apps.get_mut(&app).map(|app| &mut app.failures);
+            for failure in failures.into_iter().flatten() {
+                if failure.worker == worker {
+                    failure.stderr.clone_from(&tail);
+                }
+            }
+        });
+    }
+
+    /// The last lines that a worker wrote to its standard error, waiting for the rest of them if its
+    /// process has just ended.
+    pub(crate) async fn last_words(&self, worker: WorkerId) -> Vec<String> {
+        let drained = self.with(|state| state.draining_output.get(&worker.0).cloned());
+        if let Some(mut drained) = drained {
+            // Fails when the sender is gone, and then the output is in as well.
+            let _ = drained.wait_for(|done| *done).await;
+        }
+        let recorded = self.with(|state| {
+            let mut failures = state.apps.values().flat_map(|app| &app.failures);
+            let found = failures.find(|failure| failure.worker == worker.0);
+            found.map(|failure| failure.stderr.clone())
+        });
+        recorded
+            .filter(|lines| !lines.is_empty())
+            .unwrap_or_else(|| self.logs.tail(worker.0))
+    }
+
+    /// An event of the dispatcher.
+    pub(crate) fn on_dispatch(self: &Rc<Self>, event: DispatchEvent) {
+        match event {
+            DispatchEvent::Online { .. } | DispatchEvent::NoListeners { .. } => {}
+            DispatchEvent::Listening { worker, .. } => self.listening(worker),
+            DispatchEvent::UserMessage { worker, json } => self.user_message(worker, &json),
+            DispatchEvent::InternalMessage { .. } => {}
+            DispatchEvent::Leaving { worker } => self.feed(Event::Leaving {
+                worker: WorkerId(worker),
+            }),
+            DispatchEvent::ChannelClosed { worker } => self.channel_closed(worker),
+            DispatchEvent::ListenerOpened {
+                app,
+                listener,
+                address,
+                fd,
+                key,
+                slot,
+            } => self.listener_opened(AppId(app), listener, &address, fd, &key, slot),
+            DispatchEvent::ListenerClosed { listener, .. } => {
+                self.keeper.drop_entry(&listener_key(listener));
+                self.with(|state| state.listeners.remove(&listener));
+            }
+            DispatchEvent::Violation { worker, what } => {
+                let name = self.name_of(worker);
+                self.say(&format!("{name}: breaks the protocol: {what}"));
+            }
+            DispatchEvent::Trouble { what } => self.say(&what),
+        }
+    }
+
+    fn listening(self: &Rc<Self>, worker: u64) {
+        use crate::worker::Readiness;
+        let counts = self.with(|state| {
+            let worker = state.workers.get(&worker)?;
+            Some(worker.readiness == Readiness::Listening)
+        });
+        if counts == Some(true) {
+            self.ready(worker);
+        }
+    }
+
+    fn user_message(self: &Rc<Self>, worker: u64, json: &str) {
+        use crate::worker::Readiness;
+        let waits = self.with(|state| {
+            let worker = state.workers.get(&worker)?;
+            Some(worker.readiness == Readiness::Word)
+        });
+        if waits == Some(true) && json == "\"ready\"" {
+            self.ready(worker);
+        }
+    }
+
+    fn channel_closed(self: &Rc<Self>, worker: u64) {
+        // The keeper's copy of our end would keep the channel open for the worker.
+        let drained = self.with(|state| {
+            let entry = state.workers.get_mut(&worker)?;
+            entry.has_channel = false;
+            Some(entry.disconnecting)
+        });
+        if drained == Some(true) {
+            self.feed(Event::Drained {
+                worker: WorkerId(worker),
+            });
+        }
+    }
+
+    fn listener_opened(
+        &self,
+        app: AppId,
+        listener: u64,
+        address: &str,
+        fd: OwnedFd,
+        key: &str,
+        slot: Option<u32>,
+    ) {
+        let blob = serde_json::json!({
+            "app": app.0, "key": key, "slot": slot, "address": address,
+        });
+        let blob = blob.to_string().into_bytes();
+        self.keeper.put(&listener_key(listener), blob, vec![fd]);
+        let address = address.to_owned();
+        self.with(|state| state.listeners.insert(listener, (app, address)));
+    }
+
+    /// Something that a program said on its notify socket.
+    pub(crate) fn on_notification(self: &Rc<Self>, worker: u64, notification: Notification) {
+        match notification {
+            Notification::Ready => {
+                use crate::worker::Readiness;
+                let waits = self.with(|state| {
+                    let worker = state.workers.get(&worker)?;
+                    Some(worker.readiness == Readiness::Word)
+                });
+                if waits == Some(true) {
+                    self.ready(worker);
+                }
+            }
+            Notification::Stopping => self.feed(Event::Leaving {
+                worker: WorkerId(worker),
+            }),
+            Notification::Status(text) => self.update(worker, |w| w.status_text = Some(text)),
+            Notification::MainPid(pid) => {
+                self.update(worker, |w| w.pid = Some(pid));
+                self.keeper.main_pid(worker, pid);
+            }
+            Notification::Watchdog => self.update(worker, |w| {
+                if let Some(watchdog) = &mut w.watchdog {
+                    watchdog.fed = Instant::now();
+                }
+            }),
+            Notification::WatchdogTrigger => self.hung(worker, "it triggered its own watchdog"),
+            Notification::WatchdogInterval(span) => {
+                let fed = Instant::now();
+                self.update(worker, |w| w.watchdog = Some(Watchdog { span, fed }));
+                self.start_watchdog(worker);
+            }
+            Notification::Reloading | Notification::Errno(_) | Notification::ExtendTimeout(_) => {}
+        }
+    }
+
+    fn update(&self, worker: u64, change: impl FnOnce(&mut Worker)) {
+        self.with(|state| state.workers.get_mut(&worker).map(change));
+    }
+
+    fn hung(self: &Rc<Self>, worker: u64, reason: &str) {
+        self.feed(Event::Hung {
+            worker: WorkerId(worker),
+            reason: reason.to_owned(),
+        });
+    }
+
+    /// Watches over a worker's `WATCHDOG=1` for as long as it lives. A second watch is harmless.
+    pub(crate) fn start_watchdog(self: &Rc<Self>, worker: u64) {
+        let watched = self.with(|state| state.workers.get(&worker)?.watchdog);
+        if watched.is_none() {
+            return;
+        }
+        let this = Rc::clone(self);
+        let task = tokio::task::spawn_local(async move {
+            loop {
+                let left = this.with(|state| {
+                    let watchdog = state.workers.get(&worker)?.watchdog?;
+                    Some((
+                        watchdog.span.saturating_sub(watchdog.fed.elapsed()),
+                        watchdog.span,
+                    ))
+                });
+                match left {
+                    None => return,
+                    Some((Duration::ZERO, span)) => {
+                        let span = crate::words::span(span);
+                        this.hung(worker, &format!("no WATCHDOG=1 for {span}"));
+                        return;
+                    }
+                    Some((left, _)) => tokio::time::sleep(left).await,
+                }
+            }
+        });
+        self.update(worker, |w| w.tasks.push(task));
+    }
+
+    /// `api:2` for a worker, for messages.
+    pub(crate) fn name_of(&self, worker: u64) -> String {
+        self.with(|state| {
+            let worker = state.workers.get(&worker)?;
+            Some(format!("{}:{}", worker.prepared.spec.name, worker.slot))
+        })
+        .unwrap_or_else(|| format!("worker {worker}"))
+    }
+}
+
+fn listener_key(listener: u64) -> String {
+    format!("listener/{listener}")
+}
+
+fn exit_status(status: rota_keeper::protocol::ExitStatus) -> ExitStatus {
+    match status {
+        rota_keeper::protocol::ExitStatus::Code(code) => ExitStatus::Code(code),
+        rota_keeper::protocol::ExitStatus::Signal { number, .. } => ExitStatus::Signal(number),
+        // A main process (`MAINPID=`) of somebody else: how it ended was not told to us.
+        rota_keeper::protocol::ExitStatus::Unknown => ExitStatus::Code(0),
+    }
+}

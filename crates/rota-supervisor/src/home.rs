@@ -1,0 +1,36 @@
+//! Where things are inside `ROTA_HOME`.
+
+use std::path::{Path, PathBuf};
+
+/// The folder of one daemon: its socket, logs and notify sockets.
+#[derive(Debug, Clone)]
+pub struct Home {
+    root: PathBuf,
+}
+
+impl Home {
+    /// Names the folder; nothing is created.
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// `ROTA_HOME` itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The API socket that the CLI connects to.
+    pub fn api_socket(&self) -> PathBuf {
+        self.root.join("rota.sock")
+    }
+
+    /// Where the workers' output goes.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// Where the `NOTIFY_SOCKET` of each worker lives.
+    pub fn notify(&self) -> PathBuf {
+        self.root.join("notify")
+    }
+}

@@ -1,0 +1,86 @@
+//! The sockets of `--listen`: opened by rota, inherited by every worker of the app.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::rc::Rc;
+
+use rota_config::{AppSpec, ListenAddr, ListenTarget};
+use rota_sys::net::{self, InetOptions};
+
+/// The kernel caps it at `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// Sockets of apps are for whoever the folder lets in, as with any server's Unix socket.
+const SOCKET_MODE: u32 = 0o666;
+
+/// A socket that could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}{}", hint(source))]
+pub struct ListenError {
+    address: String,
+    source: io::Error,
+}
+
+/// Opens the sockets of a specification, in its order.
+///
+/// # Errors
+/// The first that cannot be had.
+pub fn open(spec: &AppSpec) -> Result<Vec<Rc<OwnedFd>>, ListenError> {
+    let open_one = |address: &ListenAddr| {
+        open_target(&address.target, &spec.cwd)
+            .map(Rc::new)
+            .map_err(|source| ListenError {
+                address: address.to_string(),
+                source,
+            })
+    };
+    spec.listen.iter().map(open_one).collect()
+}
+
+fn open_target(target: &ListenTarget, cwd: &Path) -> io::Result<OwnedFd> {
+    match target {
+        ListenTarget::Tcp(address) => net::listen_tcp(&InetOptions::new(*address), BACKLOG),
+        ListenTarget::Port(port) => listen_everywhere(*port),
+        ListenTarget::Unix(path) => listen_path(&cwd.join(path)),
+    }
+}
+
+/// IPv6 and IPv4 on one socket, or IPv4 alone where there is no IPv6.
+fn listen_everywhere(port: u16) -> io::Result<OwnedFd> {
+    let v6 = InetOptions::new((Ipv6Addr::UNSPECIFIED, port).into());
+    match net::listen_tcp(&v6, BACKLOG) {
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+            let v4 = InetOptions::new((Ipv4Addr::UNSPECIFIED, port).into());
+            net::listen_tcp(&v4, BACKLOG)
+        }
+        result => result,
+    }
+}
+
+/// A path that is left over from somebody who is gone is taken over; one that answers is in use.
+fn listen_path(path: &Path) -> io::Result<OwnedFd> {
+    match net::listen_unix(path, SOCKET_MODE, BACKLOG) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
+            std::fs::remove_file(path)?;
+            net::listen_unix(path, SOCKET_MODE, BACKLOG)
+        }
+        result => result,
+    }
+}
+
+fn is_stale(path: &Path) -> bool {
+    let refused = std::os::unix::net::UnixStream::connect(path);
+    refused.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => " (somebody else listens there: `ss -ltnp` shows who)",
+        io::ErrorKind::PermissionDenied => {
+            " (ports below 1024 need the capability CAP_NET_BIND_SERVICE)"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,153 @@
+//! Commands that are being carried out, and those who wait for their answers.
+
+use std::collections::HashMap;
+
+use rota_api::{CommandResult, Finished, Progress, StreamEvent};
+use rota_engine::{AppId, CommandId};
+
+use crate::api::LineSender;
+
+/// One request: a command to the engine for each app that it means.
+struct Operation {
+    /// Where its progress goes; `None` when nobody waits.
+    listener: Option<LineSender>,
+    /// Commands that have not been answered yet.
+    open: usize,
+    /// The apps that it is about.
+    apps: Vec<AppId>,
+    results: Vec<CommandResult>,
+}
+
+/// A command, as far as its answer needs it.
+struct Open {
+    operation: u64,
+    app: AppId,
+    name: String,
+}
+
+/// All operations under way.
+#[derive(Default)]
+pub struct Operations {
+    next_command: u64,
+    next_operation: u64,
+    operations: HashMap<u64, Operation>,
+    commands: HashMap<CommandId, Open>,
+}
+
+/// A command that has been answered: whose it was.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The operation that it belongs to.
+    pub operation: u64,
+    /// The app.
+    pub app: AppId,
+    /// The app's name when the command was given.
+    pub name: String,
+}
+
+impl Operations {
+    /// Begins an operation. `settled` are results that are known already.
+    pub fn begin(&mut self, listener: Option<LineSender>, settled: Vec<CommandResult>) -> u64 {
+        self.next_operation += 1;
+        let operation = Operation {
+            listener,
+            open: 0,
+            apps: Vec::new(),
+            results: settled,
+        };
+        self.operations.insert(self.next_operation, operation);
+        self.next_operation
+    }
+
+    /// Adds a command for an app to an operation.
+    pub fn add(&mut self, operation: u64, app: AppId, name: &str) -> CommandId {
+        self.next_command += 1;
+        let id = CommandId(self.next_command);
+        if let Some(entry) = self.operations.get_mut(&operation) {
+            entry.open += 1;
+            entry.apps.push(app);
+        }
+        let name = name.to_owned();
+        self.commands.insert(
+            id,
+            Open {
+                operation,
+                app,
+                name,
+            },
+        );
+        id
+    }
+
+    /// Adds a result that is known already.
+    pub fn add_result(&mut self, operation: u64, result: CommandResult) {
+        if let Some(entry) = self.operations.get_mut(&operation) {
+            entry.results.push(result);
+        }
+    }
+
+    /// Lets an operation hear of apps beyond those that it has commands for.
+    pub fn watch(&mut self, operation: u64, apps: Vec<AppId>) {
+        if let Some(entry) = self.operations.get_mut(&operation) {
+            entry.apps.extend(apps);
+        }
+    }
+
+    /// Ends an operation to which no command was added.
+    pub fn finish_if_settled(&mut self, operation: u64) {
+        if self.operations.get(&operation).is_some_and(|o| o.open == 0) {
+            self.finish(operation);
+        }
+    }
+
+    /// Takes a command out when the engine has answered it; its result is owed to
+    /// [`Self::settle`].
+    pub fn answered(&mut self, command: CommandId) -> Option<Answered> {
+        self.commands.remove(&command).map(|open| Answered {
+            operation: open.operation,
+            app: open.app,
+            name: open.name,
+        })
+    }
+
+    /// Adds the result of a command, and ends the operation with its last one.
+    pub fn settle(&mut self, operation: u64, result: CommandResult) {
+        let Some(entry) = self.operations.get_mut(&operation) else {
+            return;
+        };
+        entry.results.push(result);
+        entry.open = entry.open.saturating_sub(1);
+        if entry.open == 0 {
+            self.finish(operation);
+        }
+    }
+
+    /// Tells a line to everybody who waits for something about `app`.
+    pub fn tell(&mut self, app: AppId, progress: &Progress) {
+        for operation in self.operations.values_mut() {
+            if !operation.apps.contains(&app) {
+                continue;
+            }
+            let event = StreamEvent::Progress(progress.clone());
+            // A caller that has gone, or does not read: the operation goes on without it.
+            if operation
+                .listener
+                .as_ref()
+                .is_some_and(|to| !to.send(&event))
+            {
+                operation.listener = None;
+            }
+        }
+    }
+
+    fn finish(&mut self, operation: u64) {
+        let Some(operation) = self.operations.remove(&operation) else {
+            return;
+        };
+        if let Some(listener) = operation.listener {
+            listener.send(&StreamEvent::Finished(Finished {
+                results: operation.results,
+            }));
+        }
+    }
+}

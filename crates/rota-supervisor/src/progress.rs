@@ -1,0 +1,342 @@
+//! The engine's notices as lines of progress: what callers who wait, and the daemon's own log, are told.
+
+use std::time::Duration;
+
+use rota_api::{Progress, ProgressKind, Step};
+use rota_engine::{ExitStatus, FailReason, Notice, Slot, StopReason, WorkerId};
+
+use crate::words;
+
+/// Notices carry step numbers only when a step begins; this remembers them for the lines in between.
+#[derive(Debug, Default)]
+pub struct RolloutPosition {
+    step: Option<Step>,
+}
+
+/// A notice in words: which kind, whom it is about, and the text.
+struct Line {
+    kind: ProgressKind,
+    slot: Option<Slot>,
+    worker: Option<WorkerId>,
+    text: String,
+}
+
+impl RolloutPosition {
+    /// Turns a notice about `app` into a line; `pid` finds the process of a worker.
+    pub fn describe(
+        &mut self,
+        app: &str,
+        notice: &Notice,
+        pid: impl Fn(WorkerId) -> Option<u32>,
+    ) -> Progress {
+        match notice {
+            Notice::RolloutStep { step, steps, .. } => {
+                self.step = Some(Step {
+                    index: *step,
+                    of: *steps,
+                });
+            }
+            Notice::RolloutStarted { .. } => self.step = None,
+            _ => {}
+        }
+        let line = line(notice);
+        let pid = line.worker.and_then(pid);
+        let text = match (line.worker, pid) {
+            (Some(_), Some(pid)) if names_process(line.kind) => {
+                format!("{} (pid {pid})", line.text)
+            }
+            _ => line.text,
+        };
+        let progress = Progress {
+            kind: line.kind,
+            app: app.to_owned(),
+            slot: line.slot,
+            worker: line.worker.map(|worker| worker.0),
+            pid,
+            step: self.step,
+            text,
+        };
+        if matches!(
+            notice,
+            Notice::RolloutDone { .. } | Notice::RollbackDone { .. }
+        ) {
+            self.step = None;
+        }
+        progress
+    }
+}
+
+/// Kinds whose text is about a process that exists.
+fn names_process(kind: ProgressKind) -> bool {
+    matches!(
+        kind,
+        ProgressKind::Ready | ProgressKind::Draining | ProgressKind::Stopping
+    )
+}
+
+fn line(notice: &Notice) -> Line {
+    use ProgressKind as Kind;
+    let worker = |kind, slot: Slot, worker: WorkerId, text: String| Line {
+        kind,
+        slot: Some(slot),
+        worker: Some(worker),
+        text,
+    };
+    let slot_only = |kind, slot: Slot, text: String| Line {
+        kind,
+        slot: Some(slot),
+        worker: None,
+        text,
+    };
+    let app_only = |kind, text: String| Line {
+        kind,
+        slot: None,
+        worker: None,
+        text,
+    };
+    match notice {
+        Notice::Starting {
+            slot, worker: w, ..
+        } => worker(Kind::Starting, *slot, *w, format!("starting worker {slot}")),
+        Notice::Ready {
+            slot,
+            worker: w,
+            after,
+            assumed,
+        } => worker(Kind::Ready, *slot, *w, ready(*slot, *after, *assumed)),
+        Notice::Draining {
+            slot,
+            worker: w,
+            reason,
+        } => worker(
+            Kind::Draining,
+            *slot,
+            *w,
+            format!("draining worker {slot}: {}", words::stop_reason(*reason)),
+        ),
+        Notice::Stopping {
+            slot,
+            worker: w,
+            reason,
+        } => worker(
+            Kind::Stopping,
+            *slot,
+            *w,
+            format!("stopping worker {slot}: {}", words::stop_reason(*reason)),
+        ),
+        Notice::Killing {
+            slot, worker: w, ..
+        } => worker(
+            Kind::Stopping,
+            *slot,
+            *w,
+            format!("killing worker {slot}, which did not stop in time"),
+        ),
+        Notice::Exited {
+            slot,
+            worker: w,
+            status,
+            after,
+            stopped,
+        } => exited(*slot, *w, *status, *after, *stopped),
+        Notice::Failed { reason } => failed(reason),
+        Notice::RestartScheduled {
+            slot,
+            delay,
+            unstable,
+        } => slot_only(
+            Kind::Note,
+            *slot,
+            restart_scheduled(*slot, *delay, *unstable),
+        ),
+        Notice::Errored {
+            slot,
+            reason,
+            unstable,
+        } => slot_only(
+            Kind::Crashed,
+            *slot,
+            format!(
+                "giving up on worker {slot} after {unstable} unstable restarts: {}",
+                words::failure(reason)
+            ),
+        ),
+        Notice::Finished { slot, status } => slot_only(
+            Kind::Stopped,
+            *slot,
+            format!("worker {slot} has finished with {}", words::exit(*status)),
+        ),
+        Notice::RolloutStarted { steps, .. } => app_only(
+            Kind::Note,
+            format!("replacing {steps} {}", plural(*steps, "worker")),
+        ),
+        Notice::RolloutStep { slot, .. } => {
+            slot_only(Kind::Step, *slot, format!("replacing worker {slot}"))
+        }
+        Notice::Observing {
+            slot,
+            worker: w,
+            span,
+        } => worker(
+            Kind::Observing,
+            *slot,
+            *w,
+            format!("watching the new worker {slot} for {}", words::span(*span)),
+        ),
+        Notice::RolloutDone { generation } => {
+            app_only(Kind::Note, format!("generation {generation} is in place"))
+        }
+        Notice::RollbackStarted { reason, .. } => app_only(
+            Kind::RollingBack,
+            format!("going back to the old workers: {}", words::failure(reason)),
+        ),
+        Notice::RollbackDone { complete } => app_only(
+            Kind::RolledBack,
+            if *complete {
+                "rolled back: everything runs as before".to_owned()
+            } else {
+                "rolled back as far as possible: some workers are being restarted".to_owned()
+            },
+        ),
+        Notice::Recycling {
+            slot,
+            worker: w,
+            reason,
+        } => worker(
+            Kind::Note,
+            *slot,
+            *w,
+            format!("recycling worker {slot}: {reason}"),
+        ),
+        Notice::RecycleFailed { slot, reason } => slot_only(
+            Kind::Crashed,
+            *slot,
+            format!(
+                "the replacement of worker {slot} failed, the old one stays: {}",
+                words::failure(reason)
+            ),
+        ),
+        Notice::Queued { verb, .. } => app_only(
+            Kind::Queued,
+            format!(
+                "the {} waits for the one that is running",
+                words::verb(*verb)
+            ),
+        ),
+        Notice::Merged { .. } => app_only(
+            Kind::Queued,
+            "joined with a reload that is waiting already".to_owned(),
+        ),
+    }
+}
+
+fn plural(count: u32, noun: &str) -> String {
+    if count == 1 {
+        noun.to_owned()
+    } else {
+        format!("{noun}s")
+    }
+}
+
+fn ready(slot: Slot, after: Duration, assumed: bool) -> String {
+    let after = words::span(after);
+    if assumed {
+        format!("worker {slot} does not listen after {after}: taken as a background worker")
+    } else {
+        format!("worker {slot} is ready after {after}")
+    }
+}
+
+fn restart_scheduled(slot: Slot, delay: Duration, unstable: u32) -> String {
+    let delay = if delay.is_zero() {
+        "at once".to_owned()
+    } else {
+        format!("in {}", words::span(delay))
+    };
+    match unstable {
+        0 => format!("restarting worker {slot} {delay}"),
+        1 => format!("restarting worker {slot} {delay}: it was unstable"),
+        times => {
+            format!("restarting worker {slot} {delay}: it was unstable {times} times in a row")
+        }
+    }
+}
+
+fn exited(
+    slot: Slot,
+    worker: WorkerId,
+    status: ExitStatus,
+    after: Duration,
+    stopped: Option<StopReason>,
+) -> Line {
+    let (kind, text) = if stopped.is_some() {
+        (
+            ProgressKind::Stopped,
+            format!("worker {slot} is gone ({})", words::exit(status)),
+        )
+    } else {
+        (
+            ProgressKind::Crashed,
+            format!(
+                "worker {slot} ended by itself with {} after {}",
+                words::exit(status),
+                words::span(after)
+            ),
+        )
+    };
+    Line {
+        kind,
+        slot: Some(slot),
+        worker: Some(worker),
+        text,
+    }
+}
+
+fn failed(reason: &FailReason) -> Line {
+    let kind = match reason {
+        FailReason::NotReady { .. } => ProgressKind::NotReady,
+        FailReason::Superseded { .. } => ProgressKind::Note,
+        FailReason::Crashed { .. }
+        | FailReason::SpawnFailed { .. }
+        | FailReason::Hung { .. }
+        | FailReason::Left { .. } => ProgressKind::Crashed,
+    };
+    Line {
+        kind,
+        slot: words::failed_slot(reason),
+        worker: words::failed_worker(reason),
+        text: words::failure(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_between_two_steps_carry_the_step() {
+        let mut position = RolloutPosition::default();
+        let pid = |_| Some(42);
+        let step = Notice::RolloutStep {
+            step: 2,
+            steps: 4,
+            slot: 1,
+        };
+        assert_eq!(
+            position.describe("api", &step, pid).text,
+            "replacing worker 1"
+        );
+        let ready = Notice::Ready {
+            slot: 1,
+            worker: WorkerId(9),
+            after: Duration::from_millis(120),
+            assumed: false,
+        };
+        let line = position.describe("api", &ready, pid);
+        assert_eq!(line.text, "worker 1 is ready after 120ms (pid 42)");
+        assert_eq!(line.step, Some(Step { index: 2, of: 4 }));
+        let done = Notice::RolloutDone { generation: 2 };
+        assert!(position.describe("api", &done, pid).step.is_some());
+        assert!(position.describe("api", &ready, pid).step.is_none());
+    }
+}

@@ -1,0 +1,202 @@
+//! The supervisor's state, and the loop that turns events into effects.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rota_engine::{AppId, Engine, Event, Time};
+use tokio::sync::{Notify, watch};
+
+use crate::apps::App;
+use crate::dispatch::Dispatcher;
+use crate::home::Home;
+use crate::keeper::KeeperLink;
+use crate::notify;
+use crate::operations::Operations;
+use crate::output::LogHub;
+use crate::progress::RolloutPosition;
+use crate::worker::Workers;
+
+/// Everything that the main thread works on. Methods never wait: what takes time is a task that
+/// comes back with an event.
+pub struct Supervisor {
+    /// Where things are.
+    pub home: Home,
+    /// Started by `rota run`.
+    pub foreground: bool,
+    /// The keeper's process.
+    pub keeper_pid: u32,
+    /// When this supervisor began.
+    pub started_at: u64,
+    /// CPUs that this process may use.
+    pub cpus: u32,
+    /// The line to the keeper.
+    pub keeper: KeeperLink,
+    /// The thread with the channels and listeners.
+    pub dispatcher: Dispatcher,
+    /// What workers print.
+    pub logs: LogHub,
+    /// Callers of the API.
+    pub api_connections: crate::api::Connections,
+    /// Notices of programs with a notify socket come in here.
+    pub notices: notify::Sender,
+    state: RefCell<State>,
+    rearm: Notify,
+    origin: Instant,
+    ended: Notify,
+    exit_code: Cell<Option<u8>>,
+}
+
+/// What changes. Borrowed for the length of one event, never across an await.
+pub struct State {
+    /// Lifecycle policy.
+    pub engine: Engine,
+    /// The apps by number.
+    pub apps: HashMap<AppId, App>,
+    /// The last app number given out.
+    pub last_app: u32,
+    /// Live workers.
+    pub workers: Workers,
+    /// Commands under way.
+    pub operations: Operations,
+    /// Where each app's rollout stands.
+    pub positions: HashMap<AppId, RolloutPosition>,
+    /// Apps' listening addresses by the dispatcher's listener number.
+    pub listeners: HashMap<u64, (AppId, String)>,
+    /// Workers that have ended and whose output is being read to its end.
+    pub draining_output: HashMap<u64, watch::Receiver<bool>>,
+    /// The daemon has been told to stop.
+    pub stopping: bool,
+    /// Some worker ended by itself with something else than success (for the exit code of `rota run`).
+    pub something_failed: bool,
+}
+
+/// What [`Supervisor::new`] needs.
+pub struct Parts {
+    /// Where things are.
+    pub home: Home,
+    /// Started by `rota run`.
+    pub foreground: bool,
+    /// The keeper's process.
+    pub keeper_pid: u32,
+    /// The line to the keeper.
+    pub keeper: KeeperLink,
+    /// The thread with the channels and listeners.
+    pub dispatcher: Dispatcher,
+    /// What workers print.
+    pub logs: LogHub,
+    /// Where notices of programs with a notify socket go.
+    pub notices: notify::Sender,
+}
+
+impl Supervisor {
+    /// A supervisor without apps.
+    pub fn new(parts: Parts) -> Rc<Self> {
+        let seed = unix_millis() ^ u64::from(std::process::id());
+        Rc::new(Self {
+            home: parts.home,
+            foreground: parts.foreground,
+            keeper_pid: parts.keeper_pid,
+            started_at: unix_millis(),
+            cpus: u32::try_from(rota_sys::cpus::available()).unwrap_or(u32::MAX),
+            keeper: parts.keeper,
+            dispatcher: parts.dispatcher,
+            logs: parts.logs,
+            api_connections: crate::api::Connections::default(),
+            notices: parts.notices,
+            state: RefCell::new(State {
+                engine: Engine::new(seed),
+                apps: HashMap::new(),
+                last_app: 0,
+                workers: HashMap::new(),
+                operations: Operations::default(),
+                positions: HashMap::new(),
+                listeners: HashMap::new(),
+                draining_output: HashMap::new(),
+                stopping: false,
+                something_failed: false,
+            }),
+            rearm: Notify::new(),
+            origin: Instant::now(),
+            ended: Notify::new(),
+            exit_code: Cell::new(None),
+        })
+    }
+
+    /// Reads or changes the state. Not to be nested, and nothing that it calls may feed events.
+    pub fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.borrow_mut())
+    }
+
+    /// The engine's time.
+    pub fn now(&self) -> Time {
+        let millis = self.origin.elapsed().as_millis();
+        Time::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
+
+    /// Gives an event to the engine and performs what comes of it.
+    pub fn feed(self: &Rc<Self>, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let now = self.now();
+            let effects = self.with(|state| state.engine.handle(now, event));
+            for effect in effects {
+                events.extend(self.perform(effect));
+            }
+        }
+        self.rearm.notify_one();
+    }
+
+    /// Wakes the engine when it wants to be woken. There is no tick in between.
+    pub async fn keep_time(self: Rc<Self>) {
+        loop {
+            match self.with(|state| state.engine.next_deadline()) {
+                None => self.rearm.notified().await,
+                Some(deadline) => {
+                    let wait = deadline.since(self.now());
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => self.feed(Event::Tick),
+                        () = self.rearm.notified() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends the daemon: [`Self::ended`] resolves.
+    pub fn end(&self, code: u8) {
+        if self.exit_code.get().is_none() {
+            self.exit_code.set(Some(code));
+            self.ended.notify_one();
+        }
+    }
+
+    /// Resolves to the exit code when the daemon is to end.
+    pub async fn ended(&self) -> u8 {
+        loop {
+            if let Some(code) = self.exit_code.get() {
+                return code;
+            }
+            self.ended.notified().await;
+        }
+    }
+
+    /// A message of the daemon itself, for its log or the terminal of `rota run`.
+    pub fn say(&self, text: &str) {
+        if self.foreground {
+            eprintln!("rota: {text}");
+        } else {
+            let now = humantime::format_rfc3339_millis(SystemTime::now());
+            eprintln!("{now} {text}");
+        }
+    }
+}
+
+/// Unix time in milliseconds.
+pub fn unix_millis() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,151 @@
+//! The engine's typed reasons and refusals, in words for people.
+
+use std::time::Duration;
+
+use rota_engine::{ExitStatus, FailReason, Refusal, StopReason, Verb};
+
+/// A span as people write it: `320ms`, `2.1s`, `3m05s`, `2h10m`.
+pub fn span(span: Duration) -> String {
+    let millis = span.as_millis();
+    let seconds = span.as_secs();
+    match seconds {
+        0 => format!("{millis}ms"),
+        1..60 if millis.is_multiple_of(1000) => format!("{seconds}s"),
+        1..60 => format!("{:.1}s", span.as_secs_f64()),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// How a process ended: `exit code 1`, `signal 9 (SIGKILL)`.
+pub fn exit(status: ExitStatus) -> String {
+    match status {
+        ExitStatus::Code(code) => format!("exit code {code}"),
+        ExitStatus::Signal(number) => format!("signal {number} ({})", signal_name(number)),
+    }
+}
+
+/// A signal's name, or its number if it has none.
+pub fn signal_name(number: i32) -> String {
+    rota_sys::signal::Signal::from_number(number)
+        .map_or_else(|| number.to_string(), |signal| signal.to_string())
+}
+
+/// Why a worker, or a command that needed it, failed.
+pub fn failure(reason: &FailReason) -> String {
+    match reason {
+        FailReason::Crashed {
+            slot,
+            status,
+            after,
+            was_ready,
+            ..
+        } => {
+            let phase = if *was_ready {
+                "it had been ready"
+            } else {
+                "before it was ready"
+            };
+            format!(
+                "worker {slot} ended with {} after {}, {phase}",
+                exit(*status),
+                span(*after)
+            )
+        }
+        FailReason::NotReady { slot, after, .. } => format!(
+            "worker {slot} was not ready within {} (it neither listened nor said that it is ready)",
+            span(*after)
+        ),
+        FailReason::SpawnFailed { slot, reason, .. } => {
+            format!("worker {slot} could not be started: {reason}")
+        }
+        FailReason::Hung { slot, reason, .. } => format!("worker {slot} hung: {reason}"),
+        FailReason::Left { slot, .. } => {
+            format!("worker {slot} left the cluster by itself as soon as it had started")
+        }
+        FailReason::Superseded { by } => format!("a later {} took its place", verb(*by)),
+    }
+}
+
+/// The slot that a failure is about.
+pub fn failed_slot(reason: &FailReason) -> Option<u32> {
+    match reason {
+        FailReason::Crashed { slot, .. }
+        | FailReason::NotReady { slot, .. }
+        | FailReason::SpawnFailed { slot, .. }
+        | FailReason::Hung { slot, .. }
+        | FailReason::Left { slot, .. } => Some(*slot),
+        FailReason::Superseded { .. } => None,
+    }
+}
+
+/// The worker that a failure is about.
+pub fn failed_worker(reason: &FailReason) -> Option<rota_engine::WorkerId> {
+    match reason {
+        FailReason::Crashed { worker, .. }
+        | FailReason::NotReady { worker, .. }
+        | FailReason::SpawnFailed { worker, .. }
+        | FailReason::Hung { worker, .. }
+        | FailReason::Left { worker, .. } => Some(*worker),
+        FailReason::Superseded { .. } => None,
+    }
+}
+
+/// Why a command was not tried, with what to do instead.
+pub fn refusal(refusal: Refusal) -> (String, Option<&'static str>) {
+    let hint = match refusal {
+        Refusal::AlreadyRunning => {
+            Some("use `rota reload` to load new code, or `rota start --force` to restart it")
+        }
+        Refusal::NotRunning => Some("start it first"),
+        Refusal::UnknownApp | Refusal::UnknownSlot { .. } => {
+            Some("`rota list` shows what there is")
+        }
+        Refusal::NoInstances | Refusal::Deleting | Refusal::ShuttingDown => None,
+    };
+    (refusal.to_string(), hint)
+}
+
+/// A command's name.
+pub fn verb(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Start => "start",
+        Verb::Stop => "stop",
+        Verb::Restart => "restart",
+        Verb::Reload => "reload",
+        Verb::Scale => "scale",
+        Verb::Delete => "delete",
+        Verb::Shutdown => "shutdown",
+    }
+}
+
+/// Why a worker is being stopped.
+pub fn stop_reason(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Command(by) => verb(by),
+        StopReason::Replaced => "replaced by a new worker",
+        StopReason::RolledBack => "rolled back",
+        StopReason::NotReady => "not ready in time",
+        StopReason::Hung => "hung",
+        StopReason::Left => "leaves by itself",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_like_people_write_them() {
+        for (millis, text) in [
+            (0, "0ms"),
+            (320, "320ms"),
+            (2000, "2s"),
+            (2100, "2.1s"),
+            (185_000, "3m05s"),
+            (7_800_000, "2h10m"),
+        ] {
+            assert_eq!(span(Duration::from_millis(millis)), text);
+        }
+    }
+}
