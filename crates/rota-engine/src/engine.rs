@@ -63,7 +63,7 @@ impl Engine {
             .apps
             .iter()
             .filter(|(id, app)| {
-                let deadline = app.next_deadline(self.now);
+                let deadline = app.next_deadline();
                 touched == Some(**id) || deadline.is_some_and(|due| due <= self.now)
             })
             .map(|(id, _)| *id)
@@ -78,10 +78,7 @@ impl Engine {
     /// When [`Event::Tick`] is needed at the latest; `None`: never, unless something else happens.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        let deadlines = self
-            .apps
-            .values()
-            .filter_map(|app| app.next_deadline(self.now));
+        let deadlines = self.apps.values().filter_map(App::next_deadline);
         deadlines.min()
     }
 

@@ -15,10 +15,18 @@ pub(crate) struct Launch {
     pub(crate) slots: BTreeSet<Slot>,
     /// For how long the first ready worker is watched.
     pub(crate) observe: Duration,
-    /// Until when it is watched.
-    pub(crate) watch_until: Option<Time>,
+    pub(crate) watch: Watch,
     /// How many workers were stopped for it.
     pub(crate) stopped: u32,
+}
+
+/// The observation of the first worker that is ready.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Watch {
+    /// None is ready yet.
+    Ahead,
+    Until(Time),
+    Over,
 }
 
 impl Launch {
@@ -31,14 +39,17 @@ impl Launch {
             commands,
             slots: slots.into_iter().collect(),
             observe,
-            watch_until: None,
+            watch: Watch::Ahead,
             stopped: 0,
         }
     }
 
-    /// The end of the observation. Once that has passed, it waits for workers only.
-    pub(crate) fn deadline(&self, now: Time) -> Option<Time> {
-        self.watch_until.filter(|until| *until > now)
+    /// The end of the observation.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        match self.watch {
+            Watch::Until(until) => Some(until),
+            Watch::Ahead | Watch::Over => None,
+        }
     }
 }
 
@@ -48,24 +59,32 @@ impl App {
         let Some(launch) = self.launch() else {
             return;
         };
-        if launch.watch_until.is_some() || !launch.slots.contains(&slot) {
+        if launch.watch != Watch::Ahead || !launch.slots.contains(&slot) {
             return;
         }
         let span = launch.observe;
-        launch.watch_until = Some(now + span);
+        launch.watch = Watch::Until(now + span);
         if !span.is_zero() {
             cx.notice(Notice::Observing { slot, worker, span });
         }
     }
 
     pub(crate) fn advance_launch(&mut self, cx: &mut Context) {
-        let Some(Operation::Launch(launch)) = &self.operation else {
+        let now = cx.now;
+        let Some(Operation::Launch(launch)) = &mut self.operation else {
             return;
         };
-        let watched = match launch.watch_until {
-            Some(until) => until <= cx.now,
+        if launch.deadline().is_some_and(|until| until <= now) {
+            launch.watch = Watch::Over;
+        }
+        let watched = match launch.watch {
+            Watch::Over => true,
+            Watch::Until(_) => false,
             // Nothing to watch: no slot was chosen, or all finished as they were meant to.
-            None => launch.slots.is_empty(),
+            Watch::Ahead => launch.slots.is_empty(),
+        };
+        let Some(Operation::Launch(launch)) = &self.operation else {
+            return;
         };
         if !watched || !launch.slots.iter().all(|slot| self.serves(*slot)) {
             return;

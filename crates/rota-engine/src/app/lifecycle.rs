@@ -52,13 +52,12 @@ impl App {
         };
         let (slot, policy) = (worker.slot, worker.spec.policy.clone());
         let served = worker.served(cx.now);
-        let overlap = policy.surge > 0;
         let role = self.role(id);
         if !matches!(role, Some(Role::Holder | Role::Incoming)) {
             return;
         }
         let seat = Seat::Vacant { until: cx.now };
-        self.dismiss(cx, id, Rung::Leave, StopReason::Left, seat, overlap);
+        self.dismiss(cx, id, Rung::Leave, StopReason::Left, seat, true);
         let fair = served >= policy.min_uptime.max(policy.backoff_base);
         if role == Some(Role::Incoming) || (!fair && policy.autorestart) {
             let reason = FailReason::Left { slot, worker: id };

@@ -22,6 +22,7 @@ pub(crate) struct Rollout {
     pub(crate) before: BTreeMap<Slot, Before>,
     /// The canary has passed: steps go side by side, as far as the surge allows.
     pub(crate) proven: bool,
+    pub(crate) width: usize,
     pub(crate) begun: u32,
     pub(crate) total: u32,
     /// Workers that the answer has to wait for: replaced ones, or new ones that were removed.
@@ -103,20 +104,9 @@ impl Rollout {
         matches!(self.course, Course::Back { .. })
     }
 
-    /// The old worker of a slot ends before its new one starts.
-    pub(crate) fn in_place(&self) -> bool {
-        self.from.policy.surge == 0 || self.to.policy.surge == 0
-    }
-
     /// How many steps may be under way at a time.
     pub(super) fn width(&self) -> usize {
-        let (from, to) = (&self.from.policy, &self.to.policy);
-        let width = match (self.proven, self.in_place()) {
-            (false, _) => 1,
-            (true, true) => from.max_missing.min(to.max_missing).max(1),
-            (true, false) => from.surge.min(to.surge),
-        };
-        usize::try_from(width).unwrap_or(usize::MAX)
+        if self.proven { self.width } else { 1 }
     }
 
     pub(super) fn target(&self, slot: Slot) -> Spec {

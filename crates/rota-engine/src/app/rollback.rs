@@ -13,7 +13,7 @@ use super::state::{Answer, App, Operation, count};
 use crate::context::Context;
 use crate::slot::Seat;
 use crate::worker::Rung;
-use crate::{CommandId, FailReason, Failure, Notice, Slot, StopReason, WorkerId};
+use crate::{FailReason, Failure, Notice, Slot, StopReason, WorkerId};
 
 impl App {
     /// A worker that was to take a seat failed.
@@ -95,7 +95,6 @@ impl App {
             return;
         };
         rollout.leaving.insert(new);
-        let overlap = !rollout.in_place();
         // It holds no seat: what the seat becomes does not matter here.
         self.dismiss(
             cx,
@@ -103,7 +102,7 @@ impl App {
             Rung::Drain,
             StopReason::RolledBack,
             Seat::Empty,
-            overlap,
+            true,
         );
     }
 
@@ -184,16 +183,15 @@ impl App {
         }
     }
 
+    /// Ends a rollout that turned back; the answer waits for the new workers that are going.
     pub(crate) fn finish_rollback(
         &mut self,
         cx: &mut Context,
-        kind: Kind,
-        commands: Vec<CommandId>,
-        leaving: BTreeSet<WorkerId>,
+        mut rollout: Rollout,
         reason: FailReason,
         complete: bool,
     ) {
-        match (kind, reason.slot()) {
+        match (&rollout.kind, reason.slot()) {
             (Kind::Reload, _) => cx.notice(Notice::RollbackDone { complete }),
             (Kind::Recycle { .. }, Some(slot)) => cx.notice(Notice::RecycleFailed {
                 slot,
@@ -201,11 +199,19 @@ impl App {
             }),
             (Kind::Recycle { .. }, None) => {}
         }
+        // Also those that failed in a way that leaves a process behind.
+        let new = rollout.to.generation;
+        let going = self
+            .workers
+            .values()
+            .filter(|worker| worker.spec.generation == new && worker.stopping.is_some());
+        rollout.leaving.extend(going.map(|worker| worker.id));
         let failure = Failure {
             reason,
             rolled_back: complete,
         };
-        self.answer_when_gone(commands, leaving, Answer::Failed(failure));
+        let answer = Answer::Failed(failure);
+        self.answer_when_gone(rollout.commands, rollout.leaving, answer);
     }
 
     /// Takes a slot out of the rollout: an operator wants something else of it.

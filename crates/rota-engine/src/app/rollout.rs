@@ -41,6 +41,7 @@ impl App {
             before.insert(*number, Before { spec, state });
         }
         let total = count(slots.len());
+        let width = self.common_width(&slots, &to);
         if kind == Kind::Reload {
             cx.notice(Notice::RolloutStarted {
                 from: self.current.generation,
@@ -50,6 +51,7 @@ impl App {
         }
         self.operation = Some(Operation::Rollout(Rollout {
             proven: kind != Kind::Reload,
+            width,
             kind,
             commands,
             from: self.current.clone(),
@@ -63,6 +65,24 @@ impl App {
             total,
             leaving: BTreeSet::new(),
         }));
+    }
+
+    /// How many steps may be under way at a time: what suits the most cautious of the generations
+    /// that meet. One with no surge has its workers replaced in place.
+    fn common_width(&self, slots: &[Slot], to: &Spec) -> usize {
+        let states = slots.iter().filter_map(|slot| self.slots.get(slot));
+        let holders = states
+            .clone()
+            .filter_map(|slot| self.workers.get(&slot.holder()?));
+        let specs = states.map(|slot| &slot.spec);
+        let specs = specs.chain(holders.map(|worker| &worker.spec)).chain([to]);
+        let surge = specs.clone().map(|spec| spec.policy.surge).min();
+        let missing = specs.map(|spec| spec.policy.max_missing).min();
+        let width = match surge {
+            None | Some(0) => missing.unwrap_or(0).max(1),
+            Some(surge) => surge,
+        };
+        usize::try_from(width).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn advance_rollout(&mut self, cx: &mut Context) {
@@ -137,7 +157,6 @@ impl App {
         let Some(rollout) = self.rollout_ref() else {
             return;
         };
-        let in_place = rollout.in_place();
         let waiting: Vec<_> = rollout
             .steps
             .iter()
@@ -145,13 +164,13 @@ impl App {
             .map(|step| (step.slot, rollout.target(step.slot)))
             .collect();
         for (number, spec) in waiting {
-            if in_place {
+            if spec.policy.surge == 0 || self.minds_company(number) {
                 self.end_old_first(cx, number);
             }
             let room = self
                 .slots
                 .get(&number)
-                .is_some_and(|slot| self.has_room(slot));
+                .is_some_and(|slot| self.has_room(slot, &spec));
             if !room {
                 continue;
             }
@@ -161,6 +180,12 @@ impl App {
             }
             self.set_stage(number, Stage::Starting);
         }
+    }
+
+    fn minds_company(&self, number: Slot) -> bool {
+        let holder = self.slots.get(&number).and_then(|slot| slot.holder());
+        let worker = holder.and_then(|id| self.workers.get(&id));
+        worker.is_some_and(|worker| worker.spec.policy.surge == 0)
     }
 
     fn end_old_first(&mut self, cx: &mut Context, number: Slot) {
@@ -252,15 +277,9 @@ impl App {
         let Some(Operation::Rollout(rollout)) = self.operation.take() else {
             return;
         };
-        if let Course::Back { reason, complete } = rollout.course {
-            self.finish_rollback(
-                cx,
-                rollout.kind,
-                rollout.commands,
-                rollout.leaving,
-                reason,
-                complete,
-            );
+        if let Course::Back { reason, complete } = &rollout.course {
+            let (reason, complete) = (reason.clone(), *complete);
+            self.finish_rollback(cx, rollout, reason, complete);
             return;
         }
         if rollout.kind != Kind::Reload {

@@ -135,14 +135,20 @@ impl App {
         worker
     }
 
-    /// Whether another worker may be started in the slot: at most one is there, and that one does
-    /// not mind company. A holder, starting or ready, never minds.
-    pub(crate) fn has_room(&self, slot: &SlotState) -> bool {
-        let outgoing_agree = slot
-            .outgoing
-            .iter()
-            .all(|id| self.workers.get(id).is_none_or(|worker| worker.overlap));
-        slot.incoming.is_none() && slot.workers().count() < 2 && outgoing_agree
+    /// Whether a worker of this generation may be started in the slot: nobody is there, or one
+    /// worker that does not mind company, and neither does the new one. A generation with no surge
+    /// always minds; a holder does not otherwise; one on its way out as it was told.
+    pub(crate) fn has_room(&self, slot: &SlotState, spec: &Spec) -> bool {
+        let mut present = slot.workers().filter_map(|id| self.workers.get(&id));
+        match (present.next(), present.next()) {
+            (None, _) => true,
+            (Some(other), None) => {
+                let held = slot.holder() == Some(other.id);
+                let surge = spec.policy.surge.min(other.spec.policy.surge);
+                surge > 0 && slot.incoming.is_none() && (held || other.overlap)
+            }
+            (Some(_), Some(_)) => false,
+        }
     }
 
     /// Puts a worker on the ladder and out of its place; the seat it held becomes `seat`.
@@ -219,7 +225,7 @@ impl App {
     }
 
     /// When something is due if nothing happens before.
-    pub(crate) fn next_deadline(&self, now: Time) -> Option<Time> {
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
         let workers = self.workers.values().filter_map(Worker::deadline);
         let slots = self.slots.iter().filter_map(|(number, slot)| {
             let Seat::Vacant { until } = slot.seat else {
@@ -228,7 +234,7 @@ impl App {
             self.may_fill(*number, slot).then_some(until)
         });
         let operation = match &self.operation {
-            Some(Operation::Launch(launch)) => launch.deadline(now),
+            Some(Operation::Launch(launch)) => launch.deadline(),
             Some(Operation::Rollout(rollout)) => rollout.deadline(),
             None => None,
         };

@@ -1,0 +1,99 @@
+//! The engine in a simulated world.
+//!
+//! Each seed is one schedule: apps, commands, and workers that crash, hang, start slowly or never,
+//! lose messages and ignore signals, all under simulated time. `check.rs` has the invariants;
+//! docs/engine.md lists them.
+//!
+//! `ROTA_SIM_SEEDS=20000` runs more schedules than usual, `ROTA_SIM_SEED=17` runs one and prints
+//! what happens in it, `ROTA_SIM_FIRST=1000000` starts counting elsewhere.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test program: a panic is how it fails"
+)]
+
+mod check;
+mod fate;
+mod operator;
+mod random;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use world::{Mode, Totals, World};
+
+const DEFAULT_SEEDS: u64 = 4000;
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is not a number: {text}")),
+    )
+}
+
+fn run(mode: Mode, seed: u64, verbose: bool) -> Result<Totals, String> {
+    let world = AssertUnwindSafe(|| World::new(mode, seed, verbose).run());
+    catch_unwind(world).unwrap_or_else(|_| Err("the engine panicked".to_owned()))
+}
+
+fn sweep(mode: Mode) {
+    if let Some(seed) = number("ROTA_SIM_SEED") {
+        let totals = run(mode, seed, true).unwrap_or_else(|why| panic!("{mode:?} {seed}: {why}"));
+        println!("{mode:?} seed {seed}: {totals:?}");
+        return;
+    }
+    let first = number("ROTA_SIM_FIRST").unwrap_or(0);
+    let last = first + number("ROTA_SIM_SEEDS").unwrap_or(DEFAULT_SEEDS);
+    let next = AtomicU64::new(first);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let results: Vec<Result<Totals, String>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| scope.spawn(|| work(mode, &next, last)))
+            .collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap())
+            .collect()
+    });
+    let mut totals = Totals::default();
+    for result in results {
+        totals.add(&result.unwrap_or_else(|why| panic!("{why}")));
+    }
+    println!("{mode:?}, {} seeds: {totals:?}", last - first);
+    totals.assert_covered(mode, last - first);
+}
+
+fn work(mode: Mode, next: &AtomicU64, last: u64) -> Result<Totals, String> {
+    let mut totals = Totals::default();
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= last {
+            return Ok(totals);
+        }
+        let result = run(mode, seed, false);
+        totals.add(&result.map_err(|why| {
+            format!("{mode:?}: {why}\nreplay with ROTA_SIM_SEED={seed} (mode {mode:?})")
+        })?);
+    }
+}
+
+/// Everything goes wrong at any time, and operators are impatient.
+#[test]
+fn chaos() {
+    sweep(Mode::Chaos);
+}
+
+/// Nothing goes wrong: reloads, scaling and planned replacements never cost a serving worker.
+#[test]
+fn clean() {
+    sweep(Mode::Clean);
+}
+
+/// What runs is fine and what is rolled out is broken.
+#[test]
+fn broken_versions() {
+    sweep(Mode::Broken);
+}
