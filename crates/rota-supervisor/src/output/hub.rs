@@ -28,7 +28,7 @@ use super::{
 
 /// How long a full queue is waited for where waiting must end: for what a dead worker left behind,
 /// and at our own end.
-const LAST_PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How output is handled.
 pub struct LogOptions {
@@ -206,14 +206,9 @@ impl Shared {
         self.files.has_room() && self.terminal.as_ref().is_none_or(TerminalSink::has_room)
     }
 
-    /// Waits until what is read next can be passed on. With `last`, only for a moment.
-    pub(super) async fn room(&self, last: bool) {
-        if last {
-            // What has no room then is counted as lost.
-            let _ = timeout(LAST_PATIENCE, self.files.room()).await;
-        } else {
-            self.files.room().await;
-        }
+    /// Waits until what is read next can be passed on.
+    pub(super) async fn room(&self) {
+        self.files.room().await;
         if let Some(terminal) = &self.terminal {
             terminal.room().await;
         }

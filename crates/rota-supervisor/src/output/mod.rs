@@ -41,6 +41,9 @@ mod tail;
 mod terminal;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use files::LogTrouble;
 pub use follow::{Filter, Followed, LogTarget, Subscription};
 pub use hub::{LogHub, LogOptions, LogStats};

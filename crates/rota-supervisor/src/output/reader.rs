@@ -15,10 +15,10 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local, yield_now};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Source;
-use super::hub::{Origin, Shared};
+use super::hub::{LAST_PATIENCE, Origin, Shared};
 use super::names::FileKey;
 use super::split::Splitter;
 
@@ -109,9 +109,12 @@ impl Task {
             () = finish_ordered(&mut finishing) => false,
             () = self.read_to_end() => true,
         };
-        if !ended && !self.drain().await {
-            sleep(GRACE).await;
-            self.drain().await;
+        if !ended {
+            let patience = Instant::now() + LAST_PATIENCE;
+            if !self.drain(patience).await {
+                sleep(GRACE).await;
+                self.drain(patience).await;
+            }
         }
         self.shared.publish_rest(&self.from, &mut self.splitter);
     }
@@ -120,7 +123,7 @@ impl Task {
     /// read has been passed on.
     async fn read_to_end(&mut self) {
         loop {
-            self.shared.room(false).await;
+            self.shared.room().await;
             match poll_fn(|context| self.poll_read(context)).await {
                 // A flood must not keep the others waiting.
                 Read::Bytes(READ_SIZE) => yield_now().await,
@@ -152,12 +155,13 @@ impl Task {
     }
 
     /// Reads what is there: at most what a pipe can hold, since a descendant may go on writing.
-    /// True at the end of the pipe.
-    async fn drain(&mut self) -> bool {
+    /// A full queue is waited for until the given time. True at the end of the pipe.
+    async fn drain(&mut self, patience: Instant) -> bool {
         let most = fcntl_getpipe_size(&self.pipe).unwrap_or(LARGEST_PIPE);
         let mut taken = 0;
         while taken < most {
-            self.shared.room(true).await;
+            // What has no room then is counted as lost.
+            let _ = timeout_at(patience, self.shared.room()).await;
             match self.read_now() {
                 Read::Bytes(bytes) => taken += bytes,
                 Read::Nothing => return false,
