@@ -1,0 +1,139 @@
+//! The flags that describe an app: those of `start` and `run`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use rota_config::{AppName, Balance, Instances, ListenAddr, ProbeTarget, SignalName, Span};
+
+use super::values::{EnvPair, ExitCodes};
+
+const RUNNING: &str = "How it runs";
+const READY: &str = "When it is ready";
+const STOPPING: &str = "How it stops";
+const RESTART: &str = "When it exits by itself";
+
+/// Flags that describe an app.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct AppFlags {
+    /// Scripts or commands: app.js, server.py, ./binary, next, 'npm start'
+    #[arg(required = true, value_name = "SCRIPT")]
+    pub scripts: Vec<String>,
+
+    /// Name of the app [default: the script's file name without its extension]
+    #[arg(short, long, value_name = "NAME")]
+    pub name: Option<AppName>,
+
+    /// Label to group apps by [default: default]
+    #[arg(long, value_name = "LABEL")]
+    pub namespace: Option<String>,
+
+    /// Number of workers: 4, max (one per usable processor), -1 (max less one) [default: 1]
+    #[arg(short, long, value_name = "N", allow_hyphen_values = true, help_heading = RUNNING)]
+    pub instances: Option<Instances>,
+
+    /// Working directory [default: this one]
+    #[arg(long, value_name = "FOLDER", help_heading = RUNNING)]
+    pub cwd: Option<PathBuf>,
+
+    /// Environment variable; may be repeated. The rest is taken from this shell
+    #[arg(short, long, value_name = "KEY=VALUE", help_heading = RUNNING)]
+    pub env: Vec<EnvPair>,
+
+    /// What runs the script: node, bun, deno, /opt/node-22/bin/node, none [default: by the script]
+    #[arg(long, value_name = "PROGRAM", help_heading = RUNNING)]
+    pub interpreter: Option<String>,
+
+    /// Arguments for the interpreter, separated by blanks: '--max-old-space-size=512 --no-warnings'
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true, visible_alias = "interpreter-args", help_heading = RUNNING)]
+    pub node_args: Option<String>,
+
+    /// Run Node scripts as plain processes instead of cluster workers
+    #[arg(long, help_heading = RUNNING)]
+    pub fork: bool,
+
+    /// How connections are dealt: round-robin, ip-hash, shared, reuseport [default: round-robin]
+    #[arg(long, value_name = "MODE", value_parser = balance, help_heading = RUNNING)]
+    pub balance: Option<Balance>,
+
+    /// Open this address and hand it over (LISTEN_FDS): 8080, 127.0.0.1:8080, /run/app.sock, web=8080; may be repeated
+    #[arg(long, value_name = "ADDR", help_heading = RUNNING)]
+    pub listen: Vec<ListenAddr>,
+
+    /// Wait for the app's own word: process.send('ready'), or READY=1 (sd_notify)
+    #[arg(long, help_heading = READY)]
+    pub wait_ready: bool,
+
+    /// Ready when this answers: tcp://127.0.0.1:5432, http://localhost:3000/health
+    #[arg(long, value_name = "URL", help_heading = READY)]
+    pub probe: Option<ProbeTarget>,
+
+    /// Pause between two tries of the probe [default: 250ms]
+    #[arg(long, value_name = "TIME", requires = "probe", help_heading = READY)]
+    pub probe_interval: Option<Span>,
+
+    /// Limit of one try of the probe [default: 2s]
+    #[arg(long, value_name = "TIME", requires = "probe", help_heading = READY)]
+    pub probe_timeout: Option<Span>,
+
+    /// How long a worker may take until it is ready [default: 30s]
+    #[arg(long, value_name = "TIME", help_heading = READY)]
+    pub listen_timeout: Option<Span>,
+
+    /// How long the first new worker is watched before the next one's turn [default: 3s]
+    #[arg(long, value_name = "TIME", help_heading = READY)]
+    pub observe: Option<Span>,
+
+    /// How long a worker may take to finish its connections [default: 30s]
+    #[arg(long, value_name = "TIME", help_heading = STOPPING)]
+    pub drain_timeout: Option<Span>,
+
+    /// How long it may take after the stop signal, before SIGKILL [default: 5s]
+    #[arg(long, value_name = "TIME", help_heading = STOPPING)]
+    pub kill_timeout: Option<Span>,
+
+    /// The signal that asks it to stop: SIGINT, TERM, 15 [default: SIGTERM]
+    #[arg(long, value_name = "SIGNAL", help_heading = STOPPING)]
+    pub stop_signal: Option<SignalName>,
+
+    /// Do not start it again
+    #[arg(long, help_heading = RESTART)]
+    pub no_autorestart: bool,
+
+    /// How many unstable restarts in a row are allowed [default: 16]
+    #[arg(long, value_name = "N", help_heading = RESTART)]
+    pub max_restarts: Option<u32>,
+
+    /// A worker that lived for less is unstable [default: 1s]
+    #[arg(long, value_name = "TIME", help_heading = RESTART)]
+    pub min_uptime: Option<Span>,
+
+    /// Fixed pause before a restart [default: none, growing when it keeps crashing]
+    #[arg(long, value_name = "TIME", help_heading = RESTART)]
+    pub restart_delay: Option<Span>,
+
+    /// Exit codes that mean "done", separated by commas: no restart after them
+    #[arg(long, value_name = "CODES", help_heading = RESTART)]
+    pub stop_exit_codes: Option<ExitCodes>,
+
+    /// Arguments for the script
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+fn balance(text: &str) -> Result<Balance, String> {
+    text.parse::<Balance>().map_err(|error| error.to_string())
+}
+
+impl AppFlags {
+    /// True if there are flags that a stopped app, started again by its name, cannot take.
+    pub fn describes_a_new_app(&self) -> bool {
+        let known = Self {
+            scripts: self.scripts.clone(),
+            env: self.env.clone(),
+            interpreter: self.interpreter.clone(),
+            node_args: self.node_args.clone(),
+            ..Self::default()
+        };
+        *self != known
+    }
+}

@@ -1,0 +1,310 @@
+//! The verbs.
+
+use clap::{Args, Parser, Subcommand};
+use rota_config::SignalName;
+
+use super::app::AppFlags;
+use super::values::{EnvPair, ScaleValue};
+
+/// A process manager for Node.js servers, and for any other program.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rota",
+    version,
+    disable_help_subcommand = false,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  rota start app.js -i max    all processors, unmodified server\n  \
+        rota reload app             new code, no request lost\n  rota list                   what is on duty\n  \
+        rota logs app -f            what it says\n\n\
+        A TARGET is the name of an app, an id from `rota list`, NAME:SLOT, or all.\n\
+        ROTA_HOME [default: ~/.rota] is where the daemon lives. Exit codes: docs/cli.md."
+)]
+pub struct Cli {
+    /// Write no colours (NO_COLOR does the same)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: VerbArgs,
+}
+
+/// Everything that can be asked for.
+#[derive(Debug, Subcommand)]
+pub enum VerbArgs {
+    /// Run apps in the foreground: this process becomes their daemon
+    #[command(
+        after_help = "Examples:\n  rota run app.js -i max\n  rota run app.js --env PORT=80 -- --verbose\n\n\
+        In a container this is the command to start with. SIGHUP and SIGUSR2 reload, SIGTERM and SIGINT\n\
+        stop gracefully (a second one: at once), SIGQUIT stops at once, SIGUSR1 reopens logs, SIGTTIN and\n\
+        SIGTTOU scale by one. The other verbs work beside it."
+    )]
+    Run(Box<RunArgs>),
+
+    /// Start apps, or stopped ones again by name
+    #[command(
+        after_help = "Examples:\n  rota start app.js -i max --name api\n  rota start server.py --listen 8080\n  \
+        rota start api.js worker.js\n  rota start 'npm run serve' --name web --probe http://localhost:3000/\n  \
+        rota start app.js -i 4 -- --verbose\n  rota start api                a stopped app again"
+    )]
+    Start(Box<StartArgs>),
+
+    /// Stop apps or workers; they stay in the list
+    #[command(after_help = "Examples:\n  rota stop api\n  rota stop api:2 7\n  rota stop all")]
+    Stop(StopArgs),
+
+    /// Stop all chosen workers at once, then start them
+    #[command(
+        after_help = "Examples:\n  rota restart api\n  rota restart all\n  rota restart api --env DEBUG=1\n\n\
+        `rota reload` does it without a gap."
+    )]
+    Restart(ReloadArgs),
+
+    /// Roll over to new workers, one by one, without losing a request
+    #[command(
+        after_help = "Examples:\n  rota reload api\n  rota reload all\n  rota reload api --interpreter /opt/node-22/bin/node\n\n\
+        A new version that crashes or does not become ready is rolled back; the exit code is 1 then."
+    )]
+    Reload(ReloadArgs),
+
+    /// Change the number of workers
+    #[command(
+        after_help = "Examples:\n  rota scale api 4\n  rota scale api +2\n  rota scale api -1\n  rota scale api max"
+    )]
+    Scale(ScaleArgs),
+
+    /// Stop apps and forget them
+    #[command(
+        visible_alias = "del",
+        after_help = "Examples:\n  rota delete api\n  rota delete all"
+    )]
+    Delete(DeleteArgs),
+
+    /// Show apps and their workers
+    #[command(visible_aliases = ["ls", "ps", "status"],
+        after_help = "Examples:\n  rota list\n  rota list api\n  rota list --json | jq '.apps[].workers[].pid'")]
+    List(ListArgs),
+
+    /// Show everything about apps: settings, last failure, workers
+    #[command(
+        visible_alias = "show",
+        after_help = "Examples:\n  rota describe api\n  rota describe api --json"
+    )]
+    Describe(DescribeArgs),
+
+    /// Show what apps write
+    #[command(
+        after_help = "Examples:\n  rota logs\n  rota logs api web -f\n  rota logs api:0 --lines 100 --err"
+    )]
+    Logs(LogsArgs),
+
+    /// Send a signal to workers
+    #[command(after_help = "Examples:\n  rota signal SIGUSR2 api\n  rota signal hup 3 4")]
+    Signal(SignalArgs),
+
+    /// Ask the daemon whether it is there
+    #[command(after_help = "Examples:\n  rota ping && echo on duty")]
+    Ping(JsonArgs),
+
+    /// Stop the daemon and everything in it
+    #[command(after_help = "Examples:\n  rota kill\n  rota kill --now")]
+    Kill(KillArgs),
+
+    /// Show the versions of this program and of the daemon
+    #[command(after_help = "Examples:\n  rota version\n  rota version --json")]
+    Version(JsonArgs),
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub app: AppFlags,
+}
+
+/// `start`.
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    #[command(flatten)]
+    pub app: AppFlags,
+
+    /// Restart the app if it runs already
+    #[arg(short, long)]
+    pub force: bool,
+
+    #[command(flatten)]
+    pub wait: WaitFlags,
+}
+
+/// Waiting, and the form of the output.
+#[derive(Debug, Args)]
+pub struct WaitFlags {
+    /// Return when it is accepted, not when it has happened
+    #[arg(long)]
+    pub no_wait: bool,
+
+    /// Write events as JSON, one per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `stop`.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// Names, ids, NAME:SLOT, or all
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    #[command(flatten)]
+    pub wait: WaitFlags,
+}
+
+/// `delete`.
+pub type DeleteArgs = StopArgs;
+
+/// `restart` and `reload`.
+#[derive(Debug, Args)]
+pub struct ReloadArgs {
+    /// Names, ids, NAME:SLOT, or all
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    #[command(flatten)]
+    pub update: UpdateFlags,
+
+    #[command(flatten)]
+    pub wait: WaitFlags,
+}
+
+/// What a restart or reload changes.
+#[derive(Debug, Args)]
+pub struct UpdateFlags {
+    /// Take this shell's environment
+    #[arg(long)]
+    pub update_env: bool,
+
+    /// Set an environment variable; may be repeated
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    pub env: Vec<EnvPair>,
+
+    /// Another interpreter: /opt/node-22/bin/node
+    #[arg(long, value_name = "PROGRAM")]
+    pub interpreter: Option<String>,
+
+    /// Other arguments for the interpreter, separated by blanks
+    #[arg(
+        long,
+        value_name = "ARGS",
+        allow_hyphen_values = true,
+        visible_alias = "interpreter-args"
+    )]
+    pub node_args: Option<String>,
+}
+
+/// `scale`.
+#[derive(Debug, Args)]
+pub struct ScaleArgs {
+    /// Name of the app
+    #[arg(value_name = "NAME")]
+    pub target: String,
+
+    /// Number of workers: 4, max, or relative: +1, -1
+    #[arg(value_name = "N", allow_hyphen_values = true)]
+    pub instances: ScaleValue,
+
+    #[command(flatten)]
+    pub wait: WaitFlags,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Names, ids, NAME:SLOT, or all [default: all]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    /// Write JSON (described in docs/api.md)
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `describe`.
+#[derive(Debug, Args)]
+pub struct DescribeArgs {
+    /// Names, ids, NAME:SLOT, or all
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    /// Write JSON (described in docs/api.md)
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Names, ids, NAME:SLOT, or all [default: all]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    /// How many past lines of each file
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 15)]
+    pub lines: u32,
+
+    /// Go on with new lines until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
+
+    /// Standard error only
+    #[arg(long, conflicts_with = "out")]
+    pub err: bool,
+
+    /// Standard output only
+    #[arg(long)]
+    pub out: bool,
+
+    /// Without the app's name in front
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+
+    /// Write JSON, one object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `signal`.
+#[derive(Debug, Args)]
+pub struct SignalArgs {
+    /// The signal: SIGUSR2, hup, 12
+    #[arg(value_name = "SIGNAL")]
+    pub signal: SignalName,
+
+    /// Names, ids, NAME:SLOT, or all
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `kill`.
+#[derive(Debug, Args)]
+pub struct KillArgs {
+    /// At once: no draining, no stop signal
+    #[arg(long)]
+    pub now: bool,
+
+    /// Write events as JSON, one per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Verbs that only have a form of output.
+#[derive(Debug, Args)]
+pub struct JsonArgs {
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
+}

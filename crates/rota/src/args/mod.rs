@@ -1,0 +1,12 @@
+//! The command line: verbs, flags and their help.
+
+mod app;
+mod cli;
+mod values;
+
+pub use app::AppFlags;
+pub use cli::{
+    Cli, DeleteArgs, DescribeArgs, JsonArgs, KillArgs, ListArgs, LogsArgs, ReloadArgs, RunArgs,
+    ScaleArgs, SignalArgs, StartArgs, StopArgs, UpdateFlags, VerbArgs, WaitFlags,
+};
+pub use values::ScaleValue;

@@ -1,0 +1,127 @@
+//! `rota logs`.
+
+use std::collections::HashMap;
+
+use rota_api::{ExitCode, LogLine, LogsQuery, Stream, StreamFilter};
+
+use crate::args::LogsArgs;
+use crate::context::Context;
+use crate::failure::{Done, Stop};
+use crate::output::{Ink, Out};
+
+pub(super) fn run(context: &Context, args: LogsArgs) -> Done {
+    let query = LogsQuery {
+        targets: args.targets,
+        lines: args.lines,
+        follow: args.follow,
+        stream: match (args.out, args.err) {
+            (true, false) => StreamFilter::Out,
+            (false, true) => StreamFilter::Err,
+            _ => StreamFilter::Both,
+        },
+    };
+    let form = match (args.json, args.raw) {
+        (true, _) => Form::Json,
+        (false, true) => Form::Raw,
+        (false, false) => Form::Prefixed,
+    };
+    context.block_on(show(context, &query, form))
+}
+
+/// How a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    Raw,
+    Prefixed,
+}
+
+async fn show(context: &Context, query: &LogsQuery, form: Form) -> Done {
+    let mut lines = context.client().await?.logs(query).await?;
+    let mut out = context.out();
+    let mut prefixes = Prefixes::default();
+    while let Some(line) = lines.next().await? {
+        write(&mut out, &mut prefixes, &line, form)?;
+        if query.follow {
+            out.flush()?;
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::Ok)
+}
+
+fn write(out: &mut Out, prefixes: &mut Prefixes, line: &LogLine, form: Form) -> Result<(), Stop> {
+    if form == Form::Json {
+        return out.json(line);
+    }
+    // A notice of rota itself, such as lines that were left out: no part of what the app wrote.
+    if line.app.is_empty() {
+        eprintln!("{}", line.text);
+        return Ok(());
+    }
+    if form == Form::Prefixed {
+        let (ink, prefix) = prefixes.of(line);
+        let bar = match line.stream {
+            Stream::Out => Ink::Dim,
+            Stream::Err => Ink::Red,
+        };
+        let head = format!("{} {} ", out.ink(ink, &prefix), out.ink(bar, "|"));
+        out.bytes(head.as_bytes())?;
+    }
+    out.line(&line.text)
+}
+
+/// The names in front of lines, each worker with its colour, all of the same width.
+#[derive(Debug, Default)]
+struct Prefixes {
+    seen: HashMap<(String, u32), usize>,
+    width: usize,
+}
+
+impl Prefixes {
+    fn of(&mut self, line: &LogLine) -> (Ink, String) {
+        let prefix = format!("{}:{}", line.app, line.slot);
+        self.width = self.width.max(prefix.chars().count());
+        let next = self.seen.len();
+        let index = *self
+            .seen
+            .entry((line.app.clone(), line.slot))
+            .or_insert(next);
+        (
+            Ink::nth(index),
+            format!("{prefix:<width$}", width = self.width),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(app: &str, slot: u32) -> LogLine {
+        LogLine {
+            app: app.into(),
+            slot,
+            worker: None,
+            stream: Stream::Out,
+            time: None,
+            text: "x".into(),
+        }
+    }
+
+    #[test]
+    fn each_worker_keeps_its_colour_and_names_stand_in_line() {
+        let mut prefixes = Prefixes::default();
+        let first = prefixes.of(&line("web", 0));
+        assert_eq!(first, (Ink::Cyan, "web:0".into()));
+        assert_eq!(
+            prefixes.of(&line("gateway", 0)),
+            (Ink::Green, "gateway:0".into())
+        );
+        assert_eq!(
+            prefixes.of(&line("web", 0)),
+            (Ink::Cyan, "web:0    ".into())
+        );
+        assert_eq!(prefixes.of(&line("web", 1)).0, Ink::Magenta);
+    }
+}

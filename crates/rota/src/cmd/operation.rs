@@ -1,0 +1,100 @@
+//! What the verbs that change something have in common.
+
+use rota_api::client::Lines;
+use rota_api::{CommandRequest, CommandResult, ExitCode, StreamEvent, Verb};
+use rota_config::{Env, SpecUpdate};
+
+use crate::args::{StopArgs, UpdateFlags, WaitFlags};
+use crate::context::Context;
+use crate::failure::{Done, Failure, Stop};
+use crate::output::{Ink, clean, print_failure};
+
+use super::specs;
+
+/// A command with nothing but targets: `stop`, `delete`.
+pub fn plain(context: &Context, verb: Verb, args: StopArgs) -> Done {
+    let request = request(verb, args.targets, &args.wait);
+    context.block_on(command(context, &request, args.wait.json))
+}
+
+/// A request without further ado.
+pub fn request(verb: Verb, targets: Vec<String>, wait: &WaitFlags) -> CommandRequest<SpecUpdate> {
+    CommandRequest {
+        verb,
+        targets,
+        instances: None,
+        wait: !wait.no_wait,
+        update: None,
+    }
+}
+
+/// What `restart`, `reload` and the start of a stopped app change.
+pub fn update(flags: &UpdateFlags) -> Result<Option<SpecUpdate>, Stop> {
+    let set_env: Env = flags
+        .env
+        .iter()
+        .map(|pair| (pair.key.as_str(), pair.value.as_str()))
+        .collect();
+    let update = SpecUpdate {
+        caller_env: flags.update_env.then(specs::caller_env),
+        set_env,
+        interpreter: match &flags.interpreter {
+            Some(interpreter) => Some(specs::interpreter(interpreter)?),
+            None => None,
+        },
+        interpreter_args: flags.node_args.as_deref().map(specs::words),
+    };
+    Ok((!update.is_empty()).then_some(update))
+}
+
+/// Sends a command to the running daemon and tells what happens.
+pub async fn command(context: &Context, request: &CommandRequest<SpecUpdate>, json: bool) -> Done {
+    let client = context.client().await?;
+    tell(context, client.command(request).await?, json).await
+}
+
+/// Shows progress, then the results; the exit code is that of the first failure.
+pub async fn tell(context: &Context, mut events: Lines<StreamEvent>, json: bool) -> Done {
+    let mut out = context.out();
+    let mut progress = context.progress();
+    while let Some(event) = events.next().await? {
+        if json {
+            out.json(&event)?;
+            out.flush()?;
+        }
+        match event {
+            StreamEvent::Progress(event) if !json => progress.show(&event),
+            StreamEvent::Progress(_) => {}
+            StreamEvent::Finished(finished) => {
+                progress.clear();
+                return results(context, &finished.results, json);
+            }
+        }
+    }
+    Err(Failure::from(rota_api::client::ClientError::Ended).into())
+}
+
+fn results(context: &Context, results: &[CommandResult], json: bool) -> Done {
+    let mut out = context.out();
+    let mut code = ExitCode::Ok;
+    for result in results {
+        if result.ok {
+            if !json {
+                let app = out.ink(Ink::Bold, &clean(&result.app));
+                out.line(&format!("{app}: {}", clean(&result.message)))?;
+            }
+            continue;
+        }
+        let failure = Failure::of_result(result);
+        // In the order in which it happened, also when both outputs are the same terminal.
+        out.flush()?;
+        if !json {
+            print_failure(&failure, context.err_paint());
+        }
+        if code == ExitCode::Ok {
+            code = failure.code;
+        }
+    }
+    out.flush()?;
+    Ok(code)
+}

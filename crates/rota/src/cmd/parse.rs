@@ -1,0 +1,184 @@
+//! From the command line to the verb, and from its result to the exit code.
+
+use clap::{ColorChoice, CommandFactory, FromArgMatches};
+use rota_api::ExitCode;
+
+use super::{
+    delete, describe, kill, list, logs, ping, reload, restart, run, scale, signal, start, stop,
+    version,
+};
+use crate::args::{Cli, VerbArgs};
+use crate::context::Context;
+use crate::failure::{Done, Stop};
+use crate::output::print_failure;
+
+/// Runs the command line.
+pub fn main() -> std::process::ExitCode {
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(code) => return code.into(),
+    };
+    let context = Context::new(cli.no_color);
+    let code = match verb(&context, cli.verb) {
+        Ok(code) => code,
+        Err(Stop::Closed) => ExitCode::Ok,
+        Err(Stop::Failure(failure)) => {
+            print_failure(&failure, context.err_paint());
+            failure.code
+        }
+    };
+    code.into()
+}
+
+/// Help and usage errors are printed here; the code says which of them it was.
+fn parse() -> Result<Cli, ExitCode> {
+    // The parser itself must know about it before it has parsed anything.
+    let plain = std::env::args_os()
+        .take_while(|arg| arg != "--")
+        .any(|arg| arg == "--no-color");
+    let colour = match plain {
+        true => ColorChoice::Never,
+        false => ColorChoice::Auto,
+    };
+    let matches = Cli::command().color(colour).try_get_matches();
+    matches
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|error| {
+            let _closed = error.print();
+            match error.use_stderr() {
+                true => ExitCode::Usage,
+                false => ExitCode::Ok,
+            }
+        })
+}
+
+fn verb(context: &Context, verb: VerbArgs) -> Done {
+    match verb {
+        VerbArgs::Run(args) => run::run(context, *args),
+        VerbArgs::Start(args) => start::run(context, *args),
+        VerbArgs::Stop(args) => stop::run(context, args),
+        VerbArgs::Restart(args) => restart::run(context, args),
+        VerbArgs::Reload(args) => reload::run(context, args),
+        VerbArgs::Scale(args) => scale::run(context, args),
+        VerbArgs::Delete(args) => delete::run(context, args),
+        VerbArgs::List(args) => list::run(context, &args),
+        VerbArgs::Describe(args) => describe::run(context, &args),
+        VerbArgs::Logs(args) => logs::run(context, args),
+        VerbArgs::Signal(args) => signal::run(context, args),
+        VerbArgs::Ping(args) => ping::run(context, &args),
+        VerbArgs::Kill(args) => kill::run(context, &args),
+        VerbArgs::Version(args) => version::run(context, &args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn the_parser_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_examples_and_every_flag_has_help() {
+        let cli = Cli::command();
+        for verb in cli.get_subcommands() {
+            let name = verb.get_name();
+            assert!(verb.get_about().is_some(), "{name} has no description");
+            let after = verb
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                after.contains(&format!("Examples:\n  rota {name}")),
+                "{name}: {after}"
+            );
+            for arg in verb.get_arguments() {
+                assert!(
+                    arg.get_help().is_some(),
+                    "{name} {} has no help",
+                    arg.get_id()
+                );
+            }
+        }
+        for arg in cli.get_arguments() {
+            assert!(arg.get_help().is_some(), "{} has no help", arg.get_id());
+        }
+    }
+
+    fn parsed(line: &str) -> Result<VerbArgs, clap::Error> {
+        let words = std::iter::once("rota").chain(line.split(' ').filter(|word| !word.is_empty()));
+        Cli::try_parse_from(words).map(|cli| cli.verb)
+    }
+
+    #[test]
+    fn what_users_write_is_understood() {
+        for line in [
+            "start app.js",
+            "start app.js -i -1",
+            "start app.js -i max --name api",
+            "start app.js --instances=0",
+            "start a.js b.js -- -i x --y",
+            "start app.js --node-args --inspect",
+            "start app.js --node-args=--max-old-space-size=9",
+            "start app.js -e A=1 --env B=2=3 --no-wait --force --json",
+            "start app.js --listen web=8080 --listen /run/a.sock",
+            "start app.js --probe http://localhost:1/ --probe-interval 1s",
+            "start app.js --stop-exit-codes 0,143 --stop-signal int",
+            "run app.js -i 2 --fork --no-color",
+            "--no-color list",
+            "scale api -1",
+            "scale api +2",
+            "scale api 0",
+            "reload api web --update-env --env X=1",
+            "restart 0 1:2 all",
+            "ls --json",
+            "ps",
+            "status api",
+            "del all",
+            "show api",
+            "logs -n 3 -f",
+            "logs api --lines 0 --err",
+            "signal usr2 api",
+            "kill --now",
+        ] {
+            assert!(
+                parsed(line).is_ok(),
+                "{line}: {}",
+                parsed(line).unwrap_err()
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused() {
+        for line in [
+            "",
+            "nonsense",
+            "start",
+            "start app.js -i many",
+            "start app.js -i -2x",
+            "start app.js --name all",
+            "start app.js --listen-timeout soon",
+            "start app.js --probe-interval 1s",
+            "start app.js --env NOVALUE",
+            "start app.js --stop-signal SIGNOTHING",
+            "start app.js --balance fair",
+            "reload",
+            "scale app",
+            "scale app many",
+            "signal api",
+            "signal SIGNONSENSE api",
+            "logs --out --err",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+        let error = parsed("start app.js --blance shared")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("--balance"), "{error}");
+    }
+}

@@ -1,0 +1,111 @@
+//! `rota start`.
+
+use std::path::Path;
+
+use rota_api::client::Client;
+use rota_api::{AppView, ExitCode, StartRequest, Verb};
+use rota_config::AppSpec;
+
+use super::{operation, specs};
+use crate::args::{StartArgs, UpdateFlags};
+use crate::context::Context;
+use crate::daemon::connect_or_start;
+use crate::failure::{Done, Failure, Stop};
+
+pub(super) fn run(context: &Context, args: StartArgs) -> Done {
+    context.block_on(start(context, &args))
+}
+
+/// What was named: scripts to become apps, and apps that are there already.
+#[derive(Default)]
+struct Named {
+    scripts: Vec<String>,
+    targets: Vec<String>,
+}
+
+async fn start(context: &Context, args: &StartArgs) -> Done {
+    let named = sort(context, args).await?;
+    if !named.targets.is_empty() && args.app.describes_a_new_app() {
+        let text = format!(
+            "{} is an app that exists: started again by its name it keeps its settings",
+            named.targets.join(", ")
+        );
+        return Err(Failure::usage(text)
+            .hint("--env, --interpreter and --node-args may change; for the rest name the script, with --force if it runs")
+            .into());
+    }
+    let specs = specs::from_flags(&args.app, &named.scripts)?;
+    specs::check(&specs, context)?;
+    let mut code = ExitCode::Ok;
+    if !specs.is_empty() {
+        code = start_scripts(context, args, specs).await?;
+    }
+    if !named.targets.is_empty() {
+        let again = start_again(context, args, named.targets).await?;
+        if code == ExitCode::Ok {
+            code = again;
+        }
+    }
+    Ok(code)
+}
+
+async fn start_scripts(context: &Context, args: &StartArgs, specs: Vec<AppSpec>) -> Done {
+    let request = StartRequest {
+        apps: specs,
+        wait: !args.wait.no_wait,
+        force: args.force,
+    };
+    let client = connect_or_start(context.home()?).await?;
+    operation::tell(context, client.start(&request).await?, args.wait.json).await
+}
+
+async fn start_again(context: &Context, args: &StartArgs, targets: Vec<String>) -> Done {
+    let verb = match args.force {
+        true => Verb::Restart,
+        false => Verb::Start,
+    };
+    let mut request = operation::request(verb, targets, &args.wait);
+    request.update = operation::update(&UpdateFlags {
+        update_env: false,
+        env: args.app.env.clone(),
+        interpreter: args.app.interpreter.clone(),
+        node_args: args.app.node_args.clone(),
+    })?;
+    operation::command(context, &request, args.wait.json).await
+}
+
+/// A file is a script; of the rest, what the daemon knows is an app, and everything else a command.
+async fn sort(context: &Context, args: &StartArgs) -> Result<Named, Stop> {
+    let mut named = Named::default();
+    let mut known: Option<Vec<AppView>> = None;
+    for word in &args.app.scripts {
+        if specs::is_file(&args.app, word) {
+            named.scripts.push(word.clone());
+            continue;
+        }
+        if known.is_none() {
+            known = Some(known_apps(context.home()?.path()).await?);
+        }
+        match is_app(word, known.as_deref().unwrap_or_default()) {
+            true => named.targets.push(word.clone()),
+            false => named.scripts.push(word.clone()),
+        }
+    }
+    Ok(named)
+}
+
+/// The apps of the daemon; none if there is none.
+async fn known_apps(home: &Path) -> Result<Vec<AppView>, Stop> {
+    match Client::connect(home).await {
+        Ok(mut client) => Ok(client.apps(&[]).await?.apps),
+        Err(error) if error.is_absent() => Ok(Vec::new()),
+        Err(error) => Err(Failure::from(error).into()),
+    }
+}
+
+/// True for `all`, numbers (an unknown id is the daemon's to refuse), and names that it knows.
+fn is_app(word: &str, known: &[AppView]) -> bool {
+    let name = word.split_once(':').map_or(word, |(name, _)| name);
+    let number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    !known.is_empty() && (number || word == "all") || known.iter().any(|app| app.name == name)
+}

@@ -1,0 +1,76 @@
+//! What every verb needs: the home, the styles of the two outputs, and a runtime.
+
+use std::future::Future;
+
+use rota_api::ExitCode;
+use rota_api::client::Client;
+
+use crate::daemon::Home;
+use crate::failure::{Failure, Stop};
+use crate::output::{Out, Paint, Progress};
+
+/// What every verb needs.
+#[derive(Debug)]
+pub struct Context {
+    home: Result<Home, String>,
+    /// `--no-color` was given.
+    no_color: bool,
+}
+
+impl Context {
+    /// From the environment.
+    pub fn new(no_color: bool) -> Self {
+        Self {
+            home: Home::from_env(),
+            no_color,
+        }
+    }
+
+    /// `ROTA_HOME`.
+    ///
+    /// # Errors
+    /// If neither it nor `HOME` is set.
+    pub fn home(&self) -> Result<&Home, Failure> {
+        self.home.as_ref().map_err(|why| {
+            Failure::new(ExitCode::NoDaemon, why.clone())
+                .hint("set ROTA_HOME to a folder of your own")
+        })
+    }
+
+    /// Standard output.
+    pub fn out(&self) -> Out {
+        Out::stdout(self.no_color)
+    }
+
+    /// The colours of standard error.
+    pub fn err_paint(&self) -> Paint {
+        Paint::stderr(self.no_color)
+    }
+
+    /// Progress, on standard error.
+    pub fn progress(&self) -> Progress {
+        Progress::new(self.err_paint())
+    }
+
+    /// A connection to the daemon, which must be running.
+    ///
+    /// # Errors
+    /// If it is not, or cannot be reached.
+    pub async fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::connect(self.home()?.path()).await?)
+    }
+
+    /// Runs a verb's IO on this thread.
+    ///
+    /// # Errors
+    /// Those of the verb.
+    pub fn block_on<T>(&self, verb: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .map_err(|error| {
+                Failure::new(ExitCode::Failed, "cannot set up for input and output").because(&error)
+            })?;
+        runtime.block_on(verb)
+    }
+}
