@@ -47,7 +47,8 @@ pub enum Effect {
         /// The news.
         notice: Notice,
     },
-    /// No worker has this generation, and none will: its specification may be forgotten.
+    /// No worker has this generation, and none will: its specification may be forgotten. Comes
+    /// once for every generation that a command has brought along, also when it was refused.
     GenerationRetired {
         /// Whose.
         app: AppId,

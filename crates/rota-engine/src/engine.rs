@@ -142,7 +142,8 @@ impl Engine {
                 command: id,
                 outcome: Outcome::Refused(refusal),
             });
-            return None;
+            self.retire_refused(app, &command, out);
+            return Some(app);
         }
         if let Command::Start {
             policy, generation, ..
@@ -154,6 +155,17 @@ impl Engine {
         }
         self.with_app(app, out, |app, cx| app.on_command(cx, id, command));
         Some(app)
+    }
+
+    /// A refused command's generation is of no use to anybody, unless the app has it already.
+    fn retire_refused(&mut self, app: AppId, command: &Command, out: &mut Vec<Effect>) {
+        let Some(generation) = command.generation() else {
+            return;
+        };
+        match self.apps.get_mut(&app) {
+            Some(app) => app.known.extend([generation]),
+            None => out.push(Effect::GenerationRetired { app, generation }),
+        }
     }
 
     fn on_worker_event(&mut self, event: Event, out: &mut Vec<Effect>) -> Option<AppId> {

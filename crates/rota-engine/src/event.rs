@@ -205,6 +205,28 @@ impl Command {
         }
     }
 
+    /// The generation that it brings along.
+    #[must_use]
+    pub const fn generation(&self) -> Option<Generation> {
+        match self {
+            Self::Start { generation, .. }
+            | Self::Restart {
+                update: Some((_, generation)),
+                ..
+            }
+            | Self::Reload {
+                update: Some((_, generation)),
+                ..
+            } => Some(*generation),
+            Self::Restart { update: None, .. }
+            | Self::Reload { update: None, .. }
+            | Self::Stop { .. }
+            | Self::Scale { .. }
+            | Self::Delete { .. }
+            | Self::Shutdown { .. } => None,
+        }
+    }
+
     /// Its kind.
     #[must_use]
     pub const fn verb(&self) -> crate::Verb {

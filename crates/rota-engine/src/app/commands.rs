@@ -21,11 +21,14 @@ use crate::context::Context;
 use crate::slot::Seat;
 use crate::spec::Spec;
 use crate::worker::Rung;
-use crate::{Command, CommandId, Generation, Outcome, Policy, Refusal, Slot, StopReason, Verb};
+use crate::{Command, CommandId, Outcome, Policy, Refusal, Slot, StopReason, Verb};
 
 impl App {
     /// Carries out a command, or has it wait, or refuses it.
     pub(crate) fn on_command(&mut self, cx: &mut Context, id: CommandId, command: Command) {
+        // The supervisor has it in store until it is told that nothing needs it, whatever becomes
+        // of the command.
+        self.known.extend(command.generation());
         if self.life == Life::Deleting {
             match command {
                 Command::Delete { .. } => self.await_end(id),
@@ -49,7 +52,7 @@ impl App {
                 policy, generation, ..
             } => {
                 self.may_start(&policy)?;
-                let spec = self.register(policy, generation);
+                let spec = Spec::new(policy, generation);
                 self.submit(cx, id, Work::Start(spec));
             }
             Command::Stop { slots, .. } => match self.choose(slots)? {
@@ -58,7 +61,7 @@ impl App {
             },
             Command::Restart { slots, update, .. } => {
                 let slots = self.choose(slots)?;
-                let spec = update.map(|(policy, generation)| self.register(policy, generation));
+                let spec = update.map(|(policy, generation)| Spec::new(policy, generation));
                 let whole = slots.is_none();
                 let work = Work::Restart(slots, spec);
                 if whole {
@@ -69,7 +72,7 @@ impl App {
             }
             Command::Reload { slots, update, .. } => {
                 let slots = self.choose(slots)?;
-                let spec = update.map(|(policy, generation)| self.register(policy, generation));
+                let spec = update.map(|(policy, generation)| Spec::new(policy, generation));
                 self.submit(cx, id, Work::Reload(slots, spec));
             }
             Command::Scale { instances, .. } => {
@@ -81,12 +84,6 @@ impl App {
             Command::Shutdown { .. } => {}
         }
         Ok(())
-    }
-
-    /// The supervisor has a new generation in store, until it is told that nothing needs it.
-    fn register(&mut self, policy: Policy, generation: Generation) -> Spec {
-        self.known.insert(generation);
-        Spec::new(policy, generation)
     }
 
     /// Slots as a set; `None`: all there are.

@@ -98,7 +98,8 @@ impl App {
         }
     }
 
-    fn serves(&self, slot: Slot) -> bool {
+    /// Whether the slot's holder is ready.
+    pub(crate) fn serves(&self, slot: Slot) -> bool {
         let holder = self.slots.get(&slot).and_then(|slot| slot.holder());
         holder
             .and_then(|worker| self.workers.get(&worker))

@@ -67,6 +67,8 @@ pub(crate) enum Rest {
 pub(crate) struct Step {
     pub(crate) slot: Slot,
     pub(crate) stage: Stage,
+    /// Takes one of the places that the width has.
+    pub(crate) counts: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -97,53 +97,45 @@ impl App {
         }
     }
 
-    /// Begins the next step, if there is one and it may begin.
+    /// Begins the next step, if there is one and it may begin. Slots that do not serve come first:
+    /// they have nothing to lose. On the way back they do not even wait for their turn.
     fn admit_step(&mut self, cx: &mut Context) -> bool {
         let Some(rollout) = self.rollout_ref() else {
             return false;
         };
-        let holds_seat = |slot: &Slot| {
-            let slot = self.slots.get(slot);
-            slot.is_some_and(|slot| slot.holder().is_some())
-        };
-        // On the way back, a slot that has nobody does not wait for its turn.
-        let back = rollout.goes_back();
-        let extra = rollout
-            .steps
-            .iter()
-            .filter(|step| !back || holds_seat(&step.slot));
-        let position = if extra.count() < rollout.width() {
-            (!rollout.plan.is_empty()).then_some(0)
-        } else if back {
-            rollout.plan.iter().position(|slot| !holds_seat(slot))
+        let needy = rollout.plan.iter().position(|slot| !self.serves(*slot));
+        let under_way = rollout.steps.iter().filter(|step| step.counts).count();
+        let position = if under_way < rollout.width() {
+            needy.unwrap_or(0)
+        } else if let (Some(position), true) = (needy, rollout.goes_back()) {
+            position
         } else {
-            None
-        };
-        let Some(position) = position else {
             return false;
         };
         self.begin_step(cx, position)
     }
 
     fn begin_step(&mut self, cx: &mut Context, position: usize) -> bool {
-        let wanted: BTreeSet<_> = self
-            .slots
-            .iter()
-            .filter_map(|(number, slot)| slot.wanted.then_some(*number))
-            .collect();
+        let Some(rollout) = self.rollout_ref() else {
+            return false;
+        };
+        let Some(slot) = rollout.plan.get(position).copied() else {
+            return false;
+        };
+        let wanted = self.slots.get(&slot).is_some_and(|slot| slot.wanted);
+        let counts = !rollout.goes_back() || self.serves(slot);
         let Some(rollout) = self.rollout() else {
             return false;
         };
-        let Some(slot) = rollout.plan.remove(position) else {
-            return false;
-        };
+        rollout.plan.remove(position);
         rollout.begun += 1;
-        if !wanted.contains(&slot) {
+        if !wanted {
             return true;
         }
         rollout.steps.push(Step {
             slot,
             stage: Stage::Waiting,
+            counts,
         });
         let (step, steps) = (rollout.begun, rollout.total);
         if rollout.kind == Kind::Reload {

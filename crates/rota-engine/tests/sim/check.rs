@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rota_engine::{
     AppId, AppStatus, AppView, Command, CommandId, Effect, Engine, Event, FailReason, Failure,
-    Generation, Notice, Outcome, Policy, Slot, SlotStatus, StopReason, Time, WorkerId,
+    Generation, Notice, Outcome, Policy, Slot, SlotStatus, StopReason, Time, Verb, WorkerId,
     WorkerStatus,
 };
 
@@ -322,7 +322,7 @@ impl Checker {
             } => self.check_spawn(engine, *worker, *app, *slot, *generation),
             Effect::Drain { worker } => {
                 let live = self.live.get_mut(worker).ok_or("drain of no live worker")?;
-                ensure(live.spawned && !live.signalled && !live.drained, || {
+                ensure(!live.signalled && !live.drained, || {
                     "wrong drain".to_owned()
                 })?;
                 live.drained = true;
@@ -462,35 +462,7 @@ impl Checker {
         match outcome {
             Outcome::Done(_) => self.check_done(&issued),
             Outcome::Failed(failure) => self.check_failed(engine, &issued, failure),
-            Outcome::Refused(_) => {
-                self.forget_refused(engine, &issued.command);
-                Ok(())
-            }
-        }
-    }
-
-    /// The supervisor forgets a refused command's generation without being told.
-    fn forget_refused(&mut self, engine: &Engine, command: &Command) {
-        if let Command::Start {
-            app, generation, ..
-        }
-        | Command::Restart {
-            app,
-            update: Some((_, generation)),
-            ..
-        }
-        | Command::Reload {
-            app,
-            update: Some((_, generation)),
-            ..
-        } = command
-        {
-            let known = engine
-                .app(*app)
-                .is_some_and(|view| view.generation == *generation);
-            if !known {
-                self.policies.remove(&(*app, *generation));
-            }
+            Outcome::Refused(_) => Ok(()),
         }
     }
 
@@ -597,6 +569,19 @@ impl Checker {
                 slot,
             } => {
                 return self.check_replaced(engine, app, *slot, *worker);
+            }
+            Notice::Draining {
+                slot,
+                reason: StopReason::Command(Verb::Scale),
+                ..
+            }
+            | Notice::Stopping {
+                slot,
+                reason: StopReason::Command(Verb::Scale),
+                ..
+            } => {
+                self.covered.remove(&(app, *slot));
+                return Ok(());
             }
             _ => return Ok(()),
         };
