@@ -50,7 +50,7 @@ impl KeeperClient {
                 Packet::Message(message, fds) => return Ok(Some((message, fds))),
                 Packet::Closed => return Ok(None),
                 Packet::Undecodable(_) => {}
-                Packet::FdsLost => {
+                Packet::FdsLost(_) => {
                     return Err(io::Error::new(
                         io::ErrorKind::OutOfMemory,
                         "the keeper's descriptors did not fit into the table of open files",

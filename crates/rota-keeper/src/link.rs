@@ -21,8 +21,8 @@ pub(crate) enum Packet<M> {
     Message(M, Vec<OwnedFd>),
     /// Not a message that this side knows.
     Undecodable(FrameError),
-    /// The table of open files was full; the packet is lost.
-    FdsLost,
+    /// The table of open files was full: the descriptors are lost, the message is here unless it came in one.
+    FdsLost(Option<M>),
     /// The other side has closed.
     Closed,
 }
@@ -60,7 +60,12 @@ impl Link {
         let mut buffer = vec![0; INLINE_MAX + 8];
         let received = match scm::recv(&self.fd, &mut buffer) {
             Ok(received) => received,
-            Err(RecvError::FdsLost) => return Ok(Packet::FdsLost),
+            Err(RecvError::FdsLost { len }) => {
+                let body = protocol::open_body(&buffer[..len], &mut Vec::new());
+                return Ok(Packet::FdsLost(
+                    body.ok().and_then(|body| protocol::decode(&body).ok()),
+                ));
+            }
             Err(RecvError::TooLong) => return Ok(Packet::Undecodable(FrameError::TooLarge)),
             Err(RecvError::Io(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
                 return Ok(Packet::Closed);

@@ -14,7 +14,7 @@ static ORIGINAL_NOFILE: OnceLock<Rlimit> = OnceLock::new();
 /// When the kernel refuses.
 pub fn raise_nofile() -> io::Result<u64> {
     let now = getrlimit(Resource::Nofile);
-    ORIGINAL_NOFILE.get_or_init(|| now.clone());
+    ORIGINAL_NOFILE.get_or_init(|| now);
     setrlimit(
         Resource::Nofile,
         Rlimit {
@@ -27,5 +27,5 @@ pub fn raise_nofile() -> io::Result<u64> {
 
 /// The limit that children shall have, if it is not this process's own.
 pub(crate) fn nofile_for_children() -> Option<Rlimit> {
-    ORIGINAL_NOFILE.get().cloned()
+    ORIGINAL_NOFILE.get().copied()
 }

@@ -32,10 +32,13 @@ pub enum RecvError {
     /// The call failed; `WouldBlock` included.
     #[error(transparent)]
     Io(io::Error),
-    /// Not all descriptors could be opened here (the table of open files is full); those that could have been closed
-    /// again, and the bytes of the message are gone.
+    /// Not all descriptors could be opened here (the table of open files is full); those that could
+    /// have been closed again. The message's bytes are in the buffer.
     #[error("descriptors were lost: this process may not open more files")]
-    FdsLost,
+    FdsLost {
+        /// Bytes written to the buffer.
+        len: usize,
+    },
     /// A packet was longer than the buffer; its descriptors have been closed again.
     #[error("a packet longer than the buffer")]
     TooLong,
@@ -107,12 +110,12 @@ pub fn recv(socket: impl AsFd, buffer: &mut [u8]) -> Result<Received, RecvError>
             fds.extend(received);
         }
     }
-    // The buffer holds as many as the kernel ever sends: truncated can only mean that they could not be opened.
-    if message.flags.contains(ReturnFlags::CTRUNC) {
-        return Err(RecvError::FdsLost);
-    }
     if message.flags.contains(ReturnFlags::TRUNC) {
         return Err(RecvError::TooLong);
+    }
+    // The buffer holds as many as the kernel ever sends: this can only mean that they could not be opened.
+    if message.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(RecvError::FdsLost { len: message.bytes });
     }
     Ok(Received {
         len: message.bytes,
@@ -181,7 +184,7 @@ mod tests {
         assert!(
             matches!(recv(&b, &mut buffer), Err(RecvError::Io(e)) if e.kind() == io::ErrorKind::WouldBlock)
         );
-        drop(a);
+        drop((a, received));
         assert_eq!(recv(&b, &mut buffer).unwrap().len, 0);
     }
 }

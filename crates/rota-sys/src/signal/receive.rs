@@ -48,9 +48,8 @@ impl Signals {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: just made, nobody else knows it.
-        Ok(Self {
-            fd: unsafe { OwnedFd::from_raw_fd(fd) },
-        })
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(Self { fd })
     }
 
     /// The next signal, or `None` if there is none. Signals of one number that come before the first is read

@@ -1,0 +1,404 @@
+//! The keeper's state and its loop.
+//!
+//! One thread, one `poll`. Nothing in the loop waits for the supervisor. The one thing that may take time is a
+//! spawn, which waits until the new program has replaced the copy of the keeper (as a shell does).
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rota_sys::limits::raise_nofile;
+use rota_sys::memfd;
+use rota_sys::process::{become_subreaper, kill_group, peek_exited};
+use rota_sys::signal::{Signal, Signals, ignore_sigpipe};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::children::{Children, Dead, UNKNOWN_EXIT, reap};
+use crate::link::Packet;
+use crate::log;
+use crate::options::{API_KEY, BOOT_KEY, KeeperOptions};
+use crate::orphans::Orphans;
+use crate::outbox::Outbox;
+use crate::protocol::{ExitInfo, FromKeeper, Hello, PROTOCOL_VERSION};
+use crate::store::{BLOB_MAX, Store};
+use crate::supervisor::Supervisor;
+use crate::tag::Tag;
+
+/// The signals that are handed to the supervisor.
+const FORWARDED: [Signal; 8] = [
+    Signal::HUP,
+    Signal::USR1,
+    Signal::USR2,
+    Signal::TERM,
+    Signal::INT,
+    Signal::QUIT,
+    Signal::TTIN,
+    Signal::TTOU,
+];
+/// Dead processes dealt with, and packets read, before looking at everything else again.
+const BATCH: usize = 256;
+/// How long a supervisor may take to exit after it has sent `Exit`.
+const SUPERVISOR_GRACE: Duration = Duration::from_secs(5);
+/// How long killed children may take to die before the keeper leaves anyway.
+const CHILDREN_GRACE: Duration = Duration::from_secs(7);
+
+/// Everything the keeper knows.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    options: KeeperOptions,
+    signals: Signals,
+    pub(crate) tag: Tag,
+    pub(crate) store: Store,
+    pub(crate) children: Children,
+    orphans: Orphans,
+    supervisor: Supervisor,
+    pub(crate) outbox: Outbox,
+    /// Signals that came when there was no supervisor.
+    unseen: Vec<i32>,
+    leaving: Option<Leaving>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    code: i32,
+    supervisor_until: Instant,
+    children_until: Instant,
+}
+
+/// What `poll` has found.
+struct Ready {
+    signals: bool,
+    readable: bool,
+    hung_up: bool,
+    moved: Vec<u64>,
+}
+
+impl Keeper {
+    /// Prepares the process and the store.
+    pub(crate) fn new(mut options: KeeperOptions) -> io::Result<Self> {
+        ignore_sigpipe();
+        let mut watched = FORWARDED.to_vec();
+        watched.push(Signal::CHLD);
+        let signals = Signals::block(&watched)?;
+        become_subreaper()?;
+        if let Err(error) = raise_nofile() {
+            log(format_args!(
+                "cannot raise the limit of open files: {error}"
+            ));
+        }
+        let mut store = Store::default();
+        let refused = |limit: &'static str| io::Error::new(io::ErrorKind::InvalidInput, limit);
+        let api = options.api.try_clone()?;
+        store
+            .put(API_KEY.to_owned(), Vec::new(), Some(vec![api]))
+            .map_err(refused)?;
+        if let Some(boot) = options.boot.take() {
+            store
+                .put(BOOT_KEY.to_owned(), memfd::read(&boot, BLOB_MAX)?, None)
+                .map_err(refused)?;
+        }
+        Ok(Self {
+            tag: Tag::new(&options.home),
+            options,
+            signals,
+            store,
+            children: Children::default(),
+            orphans: Orphans::default(),
+            supervisor: Supervisor::new(Instant::now()),
+            outbox: Outbox::default(),
+            unseen: Vec::new(),
+            leaving: None,
+        })
+    }
+
+    /// Runs until the end, and returns the exit code.
+    pub(crate) fn run(mut self) -> i32 {
+        loop {
+            self.advance();
+            if let Some(code) = self.done() {
+                return code;
+            }
+            let ready = self.wait();
+            if ready.signals {
+                self.read_signals();
+            }
+            // Also when no signal was read: one may stand for many deaths, of which a batch was dealt with.
+            self.reap_some();
+            self.end_moved(&ready.moved);
+            if ready.readable || ready.hung_up {
+                self.read_requests(ready.hung_up);
+            }
+        }
+    }
+
+    /// What is due at this time.
+    fn advance(&mut self) {
+        let now = Instant::now();
+        for child in self
+            .orphans
+            .sweep(&self.tag, &self.children, self.supervisor.pid(), now)
+        {
+            if let Some((pid, exit)) = self.children.announce(child) {
+                self.outbox.push(&FromKeeper::Exited { child, pid, exit });
+            }
+        }
+        if self
+            .leaving
+            .is_some_and(|leaving| now >= leaving.supervisor_until)
+        {
+            self.supervisor.kill();
+        }
+        let due = self.supervisor.deadline().is_some_and(|at| now >= at);
+        if due
+            && self.supervisor.link.is_none()
+            && self.leaving.is_none()
+            && self.supervisor.start(&self.options, now)
+        {
+            self.hand_back();
+        }
+        if let Some(link) = &self.supervisor.link {
+            self.outbox.flush(link, now);
+        }
+    }
+
+    /// The exit code, once there is nothing left to do.
+    fn done(&self) -> Option<i32> {
+        let leaving = self.leaving?;
+        let nobody = self.supervisor.pid().is_none()
+            && !self.children.any_running()
+            && self.orphans.is_idle();
+        (nobody || Instant::now() >= leaving.children_until).then_some(leaving.code)
+    }
+
+    fn wait(&self) -> Ready {
+        let moved: Vec<_> = self.children.moved().collect();
+        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        fds.extend(
+            moved
+                .iter()
+                .map(|(_, pidfd)| PollFd::from_borrowed_fd(*pidfd, PollFlags::IN)),
+        );
+        if let Some(link) = &self.supervisor.link {
+            let mut interest = PollFlags::empty();
+            interest.set(PollFlags::IN, self.outbox.has_room());
+            interest.set(PollFlags::OUT, self.outbox.wants_to_write());
+            fds.push(PollFd::from_borrowed_fd(link.as_fd(), interest));
+        }
+        let timeout = self.timeout();
+        // Interrupted, or out of memory: every source is looked at again in the next turn.
+        let _ = poll(&mut fds, timeout.as_ref());
+        let is = |fd: Option<&PollFd<'_>>, what| fd.is_some_and(|fd| fd.revents().intersects(what));
+        let line = self.supervisor.link.as_ref().and(fds.last());
+        Ready {
+            signals: is(fds.first(), PollFlags::IN),
+            readable: is(line, PollFlags::IN),
+            hung_up: is(line, PollFlags::HUP | PollFlags::ERR),
+            moved: moved
+                .iter()
+                .zip(&fds[1..])
+                .filter(|(_, fd)| is(Some(fd), PollFlags::IN))
+                .map(|((key, _), _)| *key)
+                .collect(),
+        }
+    }
+
+    fn timeout(&self) -> Option<Timespec> {
+        let supervisor = self
+            .supervisor
+            .deadline()
+            .filter(|_| self.supervisor.link.is_none() && self.leaving.is_none());
+        let leaving = self.leaving.map(|leaving| {
+            let supervisor = self
+                .supervisor
+                .pid()
+                .map(|_| leaving.supervisor_until)
+                .filter(|at| *at > Instant::now());
+            supervisor.unwrap_or(leaving.children_until)
+        });
+        let deadlines = [
+            supervisor,
+            leaving,
+            self.orphans.deadline(),
+            self.outbox.deadline(),
+        ];
+        let left = deadlines
+            .into_iter()
+            .flatten()
+            .min()?
+            .saturating_duration_since(Instant::now());
+        Timespec::try_from(left).ok()
+    }
+
+    fn read_signals(&mut self) {
+        while let Ok(Some(received)) = self.signals.read() {
+            if received.signal != Signal::CHLD {
+                self.forward(received.signal);
+            }
+        }
+    }
+
+    /// Tells the supervisor. When there is none, a second request to end is obeyed here: a supervisor that
+    /// cannot start must not make the service unstoppable.
+    fn forward(&mut self, signal: Signal) {
+        let number = signal.number();
+        if self.supervisor.link.is_some() {
+            return self.outbox.push(&FromKeeper::Signal { number });
+        }
+        let ends = |number| {
+            [Signal::TERM, Signal::INT, Signal::QUIT]
+                .map(Signal::number)
+                .contains(&number)
+        };
+        if ends(number) && self.unseen.iter().any(|seen| ends(*seen)) {
+            log(format_args!(
+                "{signal}, and no supervisor: everything is stopped at once"
+            ));
+            self.leave(128 + number);
+        }
+        self.remember(number);
+    }
+
+    fn remember(&mut self, number: i32) {
+        if !self.unseen.contains(&number) {
+            self.unseen.push(number);
+        }
+    }
+
+    fn reap_some(&mut self) {
+        for _ in 0..BATCH {
+            match peek_exited() {
+                Ok(Some(pid)) => self.bury(pid),
+                Ok(None) => return,
+                Err(error) => return log(format_args!("cannot learn about exits: {error}")),
+            }
+        }
+        // There may be more, and their signal may have been read: ask for another turn.
+        let _ = rota_sys::process::kill(std::process::id(), Signal::CHLD);
+    }
+
+    /// Deals with a dead, unreaped child process. Its group is killed before it is reaped: until then the number
+    /// belongs to it.
+    fn bury(&mut self, pid: u32) {
+        let now = Instant::now();
+        if Some(pid) == self.supervisor.pid() {
+            let _ = kill_group(pid, Signal::KILL);
+            self.supervisor.ended(reap(pid), self.is_leaving(), now);
+            return;
+        }
+        match self.children.classify(pid) {
+            Dead::Main(key) => {
+                if let Some(child) = self.children.get(key) {
+                    child.kill_groups();
+                }
+                self.child_ended(key, reap(pid), now);
+            }
+            Dead::Leader(key) => {
+                reap(pid);
+                self.children.leader_reaped(key);
+            }
+            Dead::Orphan => {
+                reap(pid);
+            }
+        }
+    }
+
+    /// Main processes that are not our own children, and have ended.
+    fn end_moved(&mut self, keys: &[u64]) {
+        for &key in keys {
+            if let Some(child) = self.children.get(key).filter(|child| child.runs()) {
+                child.kill_groups();
+                self.child_ended(key, UNKNOWN_EXIT, Instant::now());
+            }
+        }
+    }
+
+    fn child_ended(&mut self, key: u64, exit: ExitInfo, now: Instant) {
+        self.children.ended(key, exit);
+        if let Some(child) = self.children.get(key) {
+            self.orphans.hunt(key, child.leader, now);
+        }
+    }
+
+    fn read_requests(&mut self, hung_up: bool) {
+        for _ in 0..BATCH {
+            // The answers to what a dead supervisor has asked go nowhere, and need no room.
+            let may_read = hung_up || self.outbox.has_room();
+            let Some(link) = self.supervisor.link.as_ref().filter(|_| may_read) else {
+                return;
+            };
+            match link.recv() {
+                Ok(Packet::Closed) => return self.line_closed(),
+                Ok(packet) => self.handle(packet),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    log(format_args!("cannot read from the supervisor: {error}"));
+                    return self.line_closed();
+                }
+            }
+        }
+    }
+
+    /// Nothing more comes from this supervisor. One that lives on without its line is of no use.
+    fn line_closed(&mut self) {
+        self.supervisor.link = None;
+        for number in self.outbox.reset() {
+            self.remember(number);
+        }
+        if self.leaving.is_none() {
+            self.supervisor.kill();
+        }
+    }
+
+    /// Tells a new supervisor what there is.
+    fn hand_back(&mut self) {
+        for number in self.outbox.reset() {
+            self.remember(number);
+        }
+        self.outbox.push(&FromKeeper::Hello(Hello {
+            protocol: PROTOCOL_VERSION,
+            keeper_pid: std::process::id(),
+            version: self.options.version.clone(),
+            foreground: self.options.foreground,
+            restarts: self.supervisor.deaths,
+            last_exit: self.supervisor.last_exit,
+        }));
+        for (key, entry) in self.store.iter() {
+            let message = FromKeeper::Entry {
+                key: key.clone(),
+                blob: entry.blob.clone(),
+            };
+            self.outbox.push_with(&message, Rc::clone(&entry.fds));
+        }
+        for (child, state) in self.children.iter() {
+            let message = FromKeeper::Child {
+                child,
+                pid: state.pid(),
+                exited: state.announced_exit(),
+            };
+            self.outbox.push(&message);
+        }
+        self.outbox.push(&FromKeeper::Restored);
+        for number in std::mem::take(&mut self.unseen) {
+            self.outbox.push(&FromKeeper::Signal { number });
+        }
+    }
+
+    /// Begins the end: kills every child. What else is to be done, the loop does.
+    pub(crate) fn leave(&mut self, code: i32) {
+        for (_, child) in self.children.iter().filter(|(_, child)| child.runs()) {
+            child.kill_groups();
+        }
+        let now = Instant::now();
+        self.leaving.get_or_insert(Leaving {
+            code,
+            supervisor_until: now + SUPERVISOR_GRACE,
+            children_until: now + CHILDREN_GRACE,
+        });
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
+    }
+}

@@ -1,0 +1,111 @@
+//! What a worker leaves behind, and getting rid of it.
+//!
+//! When a worker's main process ends, its process group is killed first (see the loop). Descendants that have
+//! left the group become the keeper's own children, for it is the subreaper, as soon as everybody between them
+//! and the keeper is dead. They are known by their session, their group or by [`crate::tag`] in their
+//! environment. Each death may bring new ones to light, so the hunt goes on, one sweep per batch of deaths,
+//! until a sweep finds nobody. Only then is the worker's exit announced: its ports and files are free.
+//!
+//! Other orphans (a daemon that some program started on purpose in a container) are reaped and otherwise left
+//! alone.
+
+use std::time::{Duration, Instant};
+
+use rota_sys::process::{kill, peek_exited};
+use rota_sys::procfs;
+use rota_sys::signal::Signal;
+
+use crate::children::Children;
+use crate::tag::Tag;
+
+/// The exit is announced after this time even if something does not die (a process in a system call that does not
+/// end, on a dead network file system for instance).
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+struct Hunt {
+    child: u64,
+    leader: u32,
+    until: Instant,
+}
+
+/// The hunts that go on.
+#[derive(Debug, Default)]
+pub(crate) struct Orphans {
+    hunts: Vec<Hunt>,
+}
+
+impl Orphans {
+    /// A worker has ended.
+    pub(crate) fn hunt(&mut self, child: u64, leader: u32, now: Instant) {
+        self.hunts.push(Hunt {
+            child,
+            leader,
+            until: now + PATIENCE,
+        });
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.hunts.is_empty()
+    }
+
+    /// When the most impatient hunt gives up.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.hunts.iter().map(|hunt| hunt.until).min()
+    }
+
+    /// Kills what is left of ended workers among this process's children. Returns the workers of which nothing is.
+    pub(crate) fn sweep(
+        &mut self,
+        tag: &Tag,
+        children: &Children,
+        supervisor: Option<u32>,
+        now: Instant,
+    ) -> Vec<u64> {
+        if self.hunts.is_empty() {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        // Without the list nobody can be found, and no exit may wait for it.
+        for pid in procfs::children(std::process::id()).unwrap_or_default() {
+            if Some(pid) == supervisor || children.is_alive(pid) {
+                continue;
+            }
+            if let Some(child) = self.ended_owner(pid, tag, children) {
+                // Our own child, unreaped: the number cannot have become another's.
+                let _ = kill(pid, Signal::KILL);
+                found.push(child);
+            }
+        }
+        // The kernel may leave somebody out of the list when a sibling exits meanwhile. That one is a dead
+        // child now, and its signal brings the next sweep.
+        let complete = !matches!(peek_exited(), Ok(Some(_)));
+        let ends = |hunt: &Hunt| now >= hunt.until || (complete && !found.contains(&hunt.child));
+        let (done, rest): (Vec<_>, Vec<_>) = self.hunts.drain(..).partition(ends);
+        self.hunts = rest;
+        done.into_iter().map(|hunt| hunt.child).collect()
+    }
+
+    /// The ended worker that a process belongs to.
+    fn ended_owner(&self, pid: u32, tag: &Tag, children: &Children) -> Option<u64> {
+        match tag.read(pid) {
+            Some(child)
+                if children
+                    .get(child)
+                    .is_some_and(crate::children::Child::runs) =>
+            {
+                None
+            }
+            Some(child) => Some(child),
+            // Not readable, or overwritten; the dead have none.
+            None => {
+                let stat = procfs::stat(pid).ok()?;
+                let hunt = self
+                    .hunts
+                    .iter()
+                    .find(|hunt| [stat.session, stat.group].contains(&hunt.leader))?;
+                Some(hunt.child)
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Carrying out the supervisor's requests.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd, RawFd};
+
+use rota_sys::process::pidfd_open;
+use rota_sys::procfs;
+use rota_sys::signal::Signal;
+use rota_sys::spawn::{Spawn, Stage};
+use rustix::io::Errno;
+
+use crate::keeper::Keeper;
+use crate::link::Packet;
+use crate::protocol::{FromKeeper, Refusal, SpawnSpec, SpawnStage, ToKeeper};
+use crate::tag;
+
+/// How far up a process's parents are looked for the worker that it claims to belong to.
+const ANCESTORS_MAX: usize = 64;
+
+/// What could not be done, and why.
+struct Refused(Refusal, String, String);
+
+impl Keeper {
+    /// Carries out one packet.
+    pub(crate) fn handle(&mut self, packet: Packet<ToKeeper>) {
+        let refused = match packet {
+            Packet::Message(message, fds) => self.perform(message, fds).err(),
+            Packet::FdsLost(Some(ToKeeper::Spawn { request, child, .. })) => {
+                let message = "too many open files in the keeper (ulimit -n)";
+                self.spawn_failed(
+                    request,
+                    child,
+                    SpawnStage::Request,
+                    Errno::MFILE.raw_os_error(),
+                    message,
+                );
+                None
+            }
+            Packet::FdsLost(message) => Some(Refused(
+                Refusal::FdsLost,
+                message.as_ref().map(about).unwrap_or_default(),
+                "too many open files in the keeper (ulimit -n)".to_owned(),
+            )),
+            Packet::Undecodable(error) => Some(Refused(
+                Refusal::Undecodable,
+                String::new(),
+                error.to_string(),
+            )),
+            Packet::Closed => None,
+        };
+        if let Some(Refused(reason, about, message)) = refused {
+            self.outbox.push(&FromKeeper::Refused {
+                reason,
+                about,
+                message,
+            });
+        }
+    }
+
+    fn perform(&mut self, message: ToKeeper, fds: Vec<OwnedFd>) -> Result<(), Refused> {
+        match message {
+            ToKeeper::Spawn {
+                request,
+                child,
+                spec,
+            } => self.spawn(request, child, &spec, &fds),
+            ToKeeper::Signal {
+                child,
+                signal,
+                group,
+            } => self.signal(child, signal, group),
+            ToKeeper::Put { key, blob } => self.put(key, blob, Some(fds))?,
+            ToKeeper::PutBlob { key, blob } => self.put(key, blob, None)?,
+            ToKeeper::Drop { key } => self.store.remove(&key),
+            ToKeeper::MainPid { child, pid } => self.main_pid(child, pid)?,
+            ToKeeper::Forget { child } => {
+                if !self.children.forget(child) {
+                    let message = "its exit has not been announced yet".to_owned();
+                    return Err(Refused(Refusal::StillRunning, child.to_string(), message));
+                }
+            }
+            ToKeeper::Exit { code } => self.leave(code),
+        }
+        Ok(())
+    }
+
+    fn put(
+        &mut self,
+        key: String,
+        blob: Vec<u8>,
+        fds: Option<Vec<OwnedFd>>,
+    ) -> Result<(), Refused> {
+        let about = key.chars().take(64).collect();
+        self.store
+            .put(key, blob, fds)
+            .map_err(|limit| Refused(Refusal::Limit, about, limit.to_owned()))
+    }
+
+    fn signal(&mut self, child: u64, signal: i32, group: bool) {
+        let sent = match (Signal::from_number(signal), self.children.get(child)) {
+            (None, _) => Err(Errno::INVAL.into()),
+            (_, None) => Err(Errno::SRCH.into()),
+            (Some(signal), Some(child)) => child.signal(signal, group),
+        };
+        if let Err(error) = sent {
+            let errno = errno_of(&error);
+            self.outbox.push(&FromKeeper::SignalFailed {
+                child,
+                signal,
+                errno,
+            });
+        }
+    }
+
+    fn spawn(&mut self, request: u64, child: u64, spec: &SpawnSpec, fds: &[OwnedFd]) {
+        let refused = if self.is_leaving() {
+            Some((Errno::CANCELED, "the keeper is about to exit"))
+        } else if self.children.get(child).is_some() {
+            Some((Errno::EXIST, "the child's key is in use"))
+        } else if self.children.is_full() {
+            Some((Errno::AGAIN, "too many children"))
+        } else if fds.len() != spec.targets.len() {
+            Some((Errno::INVAL, "not as many descriptors as numbers for them"))
+        } else {
+            None
+        };
+        if let Some((errno, message)) = refused {
+            return self.spawn_failed(
+                request,
+                child,
+                SpawnStage::Request,
+                errno.raw_os_error(),
+                message,
+            );
+        }
+        match self.process(child, spec, fds).start() {
+            Ok(pid) => {
+                self.children.insert(child, pid);
+                self.outbox.push(&FromKeeper::Spawned {
+                    request,
+                    child,
+                    pid,
+                });
+            }
+            Err(error) => {
+                let reason = std::error::Error::source(&error).map(|source| format!(": {source}"));
+                let message = format!("{error}{}", reason.unwrap_or_default());
+                self.spawn_failed(
+                    request,
+                    child,
+                    stage(error.stage()),
+                    error.errno(),
+                    &message,
+                );
+            }
+        }
+    }
+
+    fn process<'fd>(&self, child: u64, spec: &SpawnSpec, fds: &'fd [OwnedFd]) -> Spawn<'fd> {
+        let mut process = Spawn::new(&spec.program);
+        process.args.clone_from(&spec.args);
+        process.argv0.clone_from(&spec.argv0);
+        process.env.clone_from(&spec.env.0);
+        process
+            .env
+            .push((OsString::from(tag::NAME), self.tag.of(child).into()));
+        process.cwd = spec.cwd.as_ref().map(Into::into);
+        // A number over i32::MAX becomes a negative one, which spawning refuses.
+        let numbers = spec
+            .targets
+            .iter()
+            .map(|number| RawFd::try_from(*number).unwrap_or(-1));
+        process.fds = fds.iter().map(|fd| fd.as_fd()).zip(numbers).collect();
+        process.new_session = spec.new_session;
+        process.pid_env.clone_from(&spec.pid_env);
+        process.umask = spec.umask;
+        process.nice = spec.nice;
+        process
+    }
+
+    fn spawn_failed(
+        &mut self,
+        request: u64,
+        child: u64,
+        stage: SpawnStage,
+        errno: i32,
+        message: &str,
+    ) {
+        let message = message.to_owned();
+        self.outbox.push(&FromKeeper::SpawnFailed {
+            request,
+            child,
+            stage,
+            errno,
+            message,
+        });
+    }
+
+    fn main_pid(&mut self, key: u64, pid: u32) -> Result<(), Refused> {
+        let refused =
+            |reason, message: &str| Err(Refused(reason, key.to_string(), message.to_owned()));
+        let Some(child) = self.children.get(key).filter(|child| child.runs()) else {
+            return refused(Refusal::NoSuchChild, "no such child runs");
+        };
+        let leader = child.leader;
+        // First the descriptor, then the look at who it is: what is verified is what is held.
+        let pidfd = pidfd_open(pid);
+        if pidfd
+            .as_ref()
+            .is_err_and(|error| errno_of(error) == Errno::SRCH.raw_os_error())
+        {
+            return refused(Refusal::NotADescendant, "no such process");
+        }
+        if !self.descends(pid, key, leader) {
+            return refused(
+                Refusal::NotADescendant,
+                "that process is not a descendant of the child",
+            );
+        }
+        self.children.set_main(key, pid, pidfd.ok());
+        Ok(())
+    }
+
+    /// Whether a process comes from a child: by its parents, or, once orphaned, by its mark or session.
+    fn descends(&self, pid: u32, key: u64, leader: u32) -> bool {
+        let mut at = pid;
+        for _ in 0..ANCESTORS_MAX {
+            if at == leader {
+                return true;
+            }
+            let Ok(stat) = procfs::stat(at) else {
+                return false;
+            };
+            if stat.parent == std::process::id() {
+                return stat.session == leader || self.tag.read(at) == Some(key);
+            }
+            at = stat.parent;
+        }
+        false
+    }
+}
+
+fn about(message: &ToKeeper) -> String {
+    match message {
+        ToKeeper::Put { key, .. } | ToKeeper::PutBlob { key, .. } | ToKeeper::Drop { key } => {
+            key.chars().take(64).collect()
+        }
+        ToKeeper::Spawn { child, .. }
+        | ToKeeper::Signal { child, .. }
+        | ToKeeper::MainPid { child, .. }
+        | ToKeeper::Forget { child } => child.to_string(),
+        ToKeeper::Exit { .. } => String::new(),
+    }
+}
+
+fn stage(stage: Stage) -> SpawnStage {
+    match stage {
+        Stage::Prepare => SpawnStage::Prepare,
+        Stage::Fork => SpawnStage::Fork,
+        Stage::Attributes => SpawnStage::Attributes,
+        Stage::Cwd => SpawnStage::Cwd,
+        Stage::Fds => SpawnStage::Fds,
+        Stage::Exec => SpawnStage::Exec,
+    }
+}
+
+fn errno_of(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(Errno::IO.raw_os_error())
+}

@@ -1,0 +1,124 @@
+//! What the keeper keeps for supervisors to come: blobs and descriptors by key.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use crate::protocol::KEY_MAX;
+
+/// The most entries.
+const ENTRIES_MAX: usize = 65_536;
+/// The largest blob, in bytes. Well below the largest message, so that every entry can be handed back.
+pub(crate) const BLOB_MAX: usize = 8 * 1024 * 1024;
+/// All blobs together, in bytes.
+const BLOBS_MAX: usize = 128 * 1024 * 1024;
+
+/// A kept entry. The descriptors are shared with messages that are on their way.
+#[derive(Debug, Default)]
+pub(crate) struct Entry {
+    pub blob: Vec<u8>,
+    pub fds: Rc<Vec<OwnedFd>>,
+}
+
+/// All entries, bounded.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    entries: BTreeMap<String, Entry>,
+    blob_bytes: usize,
+}
+
+impl Store {
+    /// Keeps an entry in place of the one of before; without `fds` that one's are kept. The error says which
+    /// limit is in the way, and nothing has changed.
+    pub(crate) fn put(
+        &mut self,
+        key: String,
+        blob: Vec<u8>,
+        fds: Option<Vec<OwnedFd>>,
+    ) -> Result<(), &'static str> {
+        let before = self.entries.get(&key);
+        let before_bytes = before.map_or(0, |entry| entry.blob.len());
+        if key.is_empty() || key.len() > KEY_MAX {
+            return Err("the key is empty or too long");
+        }
+        if before.is_none() && self.entries.len() >= ENTRIES_MAX {
+            return Err("too many entries");
+        }
+        let bytes = self.blob_bytes - before_bytes + blob.len();
+        if blob.len() > BLOB_MAX || bytes > BLOBS_MAX {
+            return Err("too many bytes");
+        }
+        self.blob_bytes = bytes;
+        let entry = self.entries.entry(key).or_default();
+        entry.blob = blob;
+        if let Some(fds) = fds {
+            entry.fds = Rc::new(fds);
+        }
+        Ok(())
+    }
+
+    /// Forgets an entry, if there is one.
+    pub(crate) fn remove(&mut self, key: &str) {
+        if let Some(entry) = self.entries.remove(key) {
+            self.blob_bytes -= entry.blob.len();
+        }
+    }
+
+    /// All entries in the order of their keys.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Entry)> {
+        self.entries.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn null() -> OwnedFd {
+        std::fs::File::open("/dev/null").unwrap().into()
+    }
+
+    #[test]
+    fn blobs_are_replaced_and_descriptors_kept() {
+        let mut store = Store::default();
+        store
+            .put("a".into(), vec![1], Some(vec![null(), null()]))
+            .unwrap();
+        store.put("a".into(), vec![2, 3], None).unwrap();
+        store.put("b".into(), vec![], None).unwrap();
+        let all: Vec<_> = store
+            .iter()
+            .map(|(key, entry)| (key.as_str(), entry.blob.len(), entry.fds.len()))
+            .collect();
+        assert_eq!(all, [("a", 2, 2), ("b", 0, 0)]);
+        store.put("a".into(), vec![], Some(vec![])).unwrap();
+        store.remove("b");
+        store.remove("never there");
+        assert_eq!(store.iter().count(), 1);
+        assert_eq!(store.blob_bytes, 0);
+    }
+
+    #[test]
+    fn limits_refuse_and_change_nothing() {
+        let mut store = Store::default();
+        store.put("a".into(), vec![7], Some(vec![null()])).unwrap();
+        assert!(store.put("a".into(), vec![0; BLOB_MAX + 1], None).is_err());
+        assert!(store.put(String::new(), vec![], None).is_err());
+        assert!(store.put("k".repeat(KEY_MAX + 1), vec![], None).is_err());
+        for n in 0..BLOBS_MAX / BLOB_MAX - 1 {
+            store
+                .put(format!("big{n}"), vec![0; BLOB_MAX], None)
+                .unwrap();
+        }
+        assert!(
+            store
+                .put("one too many".into(), vec![0; BLOB_MAX], None)
+                .is_err()
+        );
+        let (_, entry) = store.iter().next().unwrap();
+        assert_eq!(
+            (entry.blob.as_slice(), entry.fds.len()),
+            ([7].as_slice(), 1)
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! The supervisor's process, from the keeper's side.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+use rota_sys::process::kill;
+use rota_sys::signal::Signal;
+use rota_sys::spawn::Spawn;
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+use crate::backoff::Backoff;
+use crate::link::Link;
+use crate::log;
+use crate::options::{KeeperOptions, SUPERVISOR_FD};
+use crate::protocol::{ExitInfo, ExitStatus};
+
+/// Whether there is one.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// None; the next one starts at this time.
+    Waiting { until: Instant },
+    /// This one.
+    Running { pid: u32, since: Instant },
+}
+
+/// The supervisor of the moment, and the line to it.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    pub state: State,
+    /// The line; `None` once its other end has been closed and everything in it has been read.
+    pub link: Option<Link>,
+    /// How many have ended.
+    pub deaths: u32,
+    /// How the last one ended.
+    pub last_exit: Option<ExitInfo>,
+    backoff: Backoff,
+}
+
+impl Supervisor {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            state: State::Waiting { until: now },
+            link: None,
+            deaths: 0,
+            last_exit: None,
+            backoff: Backoff::default(),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Option<u32> {
+        match self.state {
+            State::Running { pid, .. } => Some(pid),
+            State::Waiting { .. } => None,
+        }
+    }
+
+    /// When the next one is due, if there is none.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Waiting { until } => Some(until),
+            State::Running { .. } => None,
+        }
+    }
+
+    /// Starts one; false if that failed and is to be tried again later.
+    pub(crate) fn start(&mut self, options: &KeeperOptions, now: Instant) -> bool {
+        match spawn(options) {
+            Ok((pid, link)) => {
+                self.state = State::Running { pid, since: now };
+                self.link = Some(link);
+                true
+            }
+            Err(error) => {
+                let wait = self.backoff.after(Duration::ZERO);
+                log(format_args!(
+                    "cannot start the supervisor, next attempt in {wait:?}: {error}"
+                ));
+                self.state = State::Waiting { until: now + wait };
+                false
+            }
+        }
+    }
+
+    /// It has been reaped. What is left in the line stays to be read before the next one starts.
+    /// An expected end is not spoken of.
+    pub(crate) fn ended(&mut self, exit: ExitInfo, expected: bool, now: Instant) {
+        let State::Running { pid, since } = self.state else {
+            return;
+        };
+        let wait = self.backoff.after(now.duration_since(since));
+        self.deaths = self.deaths.saturating_add(1);
+        self.last_exit = Some(exit);
+        self.state = State::Waiting { until: now + wait };
+        if expected {
+            return;
+        }
+        let how = match exit.status {
+            ExitStatus::Code(code) => format!("exited with code {code}"),
+            ExitStatus::Signal { number, .. } => {
+                format!(
+                    "was ended by {}",
+                    Signal::from_number(number).map_or(number.to_string(), |s| s.to_string())
+                )
+            }
+            ExitStatus::Unknown => "ended".to_owned(),
+        };
+        log(format_args!(
+            "the supervisor (pid {pid}) {how}; the next one starts in {wait:?}, all workers run on"
+        ));
+    }
+
+    /// Ends it, if there is one.
+    pub(crate) fn kill(&self) {
+        if let Some(pid) = self.pid() {
+            // Not reaped yet, so it is it. Failure means that it is dead.
+            let _ = kill(pid, Signal::KILL);
+        }
+    }
+}
+
+fn spawn(options: &KeeperOptions) -> io::Result<(u32, Link)> {
+    let (ours, theirs) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    fcntl_setfl(&ours, OFlags::NONBLOCK)?;
+    let mut process = Spawn::new(&options.program);
+    process.argv0 = Some("rota".into());
+    process.args.clone_from(&options.args);
+    process.env = std::env::vars_os().collect();
+    process.fds = vec![(theirs.as_fd(), SUPERVISOR_FD)];
+    let pid = process.start().map_err(io::Error::other)?;
+    Ok((pid, Link::new(ours)))
+}
