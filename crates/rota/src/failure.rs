@@ -73,7 +73,10 @@ impl Failure {
         let code = result.code.unwrap_or(ErrorCode::Internal);
         Self {
             code: code.exit_code(),
-            message: format!("{}: {}", result.app, result.message),
+            message: match result.app.as_str() {
+                "" => result.message.clone(),
+                app => format!("{app}: {}", result.message),
+            },
             causes: Vec::new(),
             detail: result.detail.clone(),
             hint: result.hint.clone(),

@@ -80,8 +80,8 @@ fn results(context: &Context, results: &[CommandResult], json: bool) -> Done {
     for result in results {
         if result.ok {
             if !json {
-                let app = out.ink(Ink::Bold, &clean(&result.app));
-                out.line(&format!("{app}: {}", clean(&result.message)))?;
+                let text = success(result, |app| out.ink(Ink::Bold, app));
+                out.line(&text)?;
             }
             continue;
         }
@@ -97,4 +97,29 @@ fn results(context: &Context, results: &[CommandResult], json: bool) -> Done {
     }
     out.flush()?;
     Ok(code)
+}
+
+/// A success in one line; what is done to the daemon as a whole names no app.
+fn success(result: &CommandResult, name: impl Fn(&str) -> String) -> String {
+    let message = clean(&result.message);
+    match result.app.as_str() {
+        "" => message.into_owned(),
+        app => format!("{}: {message}", name(&clean(app))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_success_names_its_app_if_it_has_one() {
+        let line = |app: &str| {
+            success(&CommandResult::done(app, "2 workers"), |app| {
+                format!("<{app}>")
+            })
+        };
+        assert_eq!(line("api"), "<api>: 2 workers");
+        assert_eq!(line(""), "2 workers");
+    }
 }

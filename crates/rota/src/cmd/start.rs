@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rota_api::client::Client;
-use rota_api::{AppView, ExitCode, StartRequest, Verb};
+use rota_api::{AppStatus, AppView, ExitCode, StartRequest, Verb, WorkerStatus, WorkerView};
 use rota_config::AppSpec;
 
 use super::{operation, specs};
@@ -59,7 +59,19 @@ async fn start_scripts(context: &Context, args: &StartArgs, specs: Vec<AppSpec>)
     operation::tell(context, client.start(&request).await?, args.wait.json).await
 }
 
-async fn start_again(context: &Context, args: &StartArgs, targets: Vec<String>) -> Done {
+async fn start_again(context: &Context, args: &StartArgs, mut targets: Vec<String>) -> Done {
+    if !args.force && targets.iter().any(|target| target == "all") {
+        let apps = known_apps(context.home()?.path()).await?;
+        targets = idle(&apps);
+        if targets.is_empty() {
+            let mut out = context.out();
+            if !args.wait.json {
+                out.line("every app runs already")?;
+            }
+            out.flush()?;
+            return Ok(ExitCode::Ok);
+        }
+    }
     let verb = match args.force {
         true => Verb::Restart,
         false => Verb::Start,
@@ -94,6 +106,20 @@ async fn sort(context: &Context, args: &StartArgs) -> Result<Named, Stop> {
     Ok(named)
 }
 
+/// What `rota start all` means: the apps that do not run, or only in part.
+fn idle(apps: &[AppView]) -> Vec<String> {
+    let at_rest = |worker: &WorkerView| {
+        matches!(worker.status, WorkerStatus::Stopped | WorkerStatus::Errored)
+    };
+    apps.iter()
+        .filter(|app| {
+            matches!(app.status, AppStatus::Stopped | AppStatus::Errored)
+                || app.workers.iter().any(at_rest)
+        })
+        .map(|app| app.name.clone())
+        .collect()
+}
+
 /// The apps of the daemon; none if there is none.
 async fn known_apps(home: &Path) -> Result<Vec<AppView>, Stop> {
     match Client::connect(home).await {
@@ -108,4 +134,37 @@ fn is_app(word: &str, known: &[AppView]) -> bool {
     let name = word.split_once(':').map_or(word, |(name, _)| name);
     let number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     !known.is_empty() && (number || word == "all") || known.iter().any(|app| app.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apps() -> Vec<AppView> {
+        serde_json::from_str(include_str!("../../testdata/apps.json")).unwrap()
+    }
+
+    #[test]
+    fn all_means_what_does_not_run() {
+        let mut apps = apps();
+        assert!(
+            idle(&apps).is_empty(),
+            "one runs, the other waits for its next start"
+        );
+        apps[0].workers[1].status = WorkerStatus::Errored;
+        apps[1].workers[0].status = WorkerStatus::Stopped;
+        assert_eq!(idle(&apps), ["api", "queue"]);
+    }
+
+    #[test]
+    fn names_that_the_daemon_knows_are_apps() {
+        let apps = apps();
+        for word in ["api", "queue", "api:1", "2", "99", "all"] {
+            assert!(is_app(word, &apps), "{word}");
+        }
+        for word in ["next", "app.js", "npm start", ""] {
+            assert!(!is_app(word, &apps), "{word}");
+        }
+        assert!(!is_app("all", &[]) && !is_app("7", &[]));
+    }
 }
