@@ -10,17 +10,17 @@ use std::time::{Duration, Instant};
 
 use rota_sys::limits::raise_nofile;
 use rota_sys::memfd;
-use rota_sys::process::{become_subreaper, kill_group, peek_exited};
+use rota_sys::process::become_subreaper;
 use rota_sys::signal::{Signal, Signals, ignore_sigpipe};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::children::{Children, Dead, UNKNOWN_EXIT, reap};
+use crate::children::Children;
 use crate::link::Packet;
 use crate::log;
 use crate::options::{API_KEY, BOOT_KEY, KeeperOptions};
 use crate::orphans::Orphans;
 use crate::outbox::Outbox;
-use crate::protocol::{ExitInfo, FromKeeper, Hello, PROTOCOL_VERSION};
+use crate::protocol::{FromKeeper, Hello, PROTOCOL_VERSION};
 use crate::store::{BLOB_MAX, Store};
 use crate::supervisor::Supervisor;
 use crate::tag::Tag;
@@ -37,7 +37,9 @@ const FORWARDED: [Signal; 8] = [
     Signal::TTOU,
 ];
 /// Dead processes dealt with, and packets read, before looking at everything else again.
-const BATCH: usize = 256;
+pub(crate) const BATCH: usize = 256;
+/// Packets read from a dead supervisor: more than a socket holds.
+const LAST_WORDS: usize = 16 * BATCH;
 /// How long a supervisor may take to exit after it has sent `Exit`.
 const SUPERVISOR_GRACE: Duration = Duration::from_secs(5);
 /// How long killed children may take to die before the keeper leaves anyway.
@@ -51,8 +53,8 @@ pub(crate) struct Keeper {
     pub(crate) tag: Tag,
     pub(crate) store: Store,
     pub(crate) children: Children,
-    orphans: Orphans,
-    supervisor: Supervisor,
+    pub(crate) orphans: Orphans,
+    pub(crate) supervisor: Supervisor,
     pub(crate) outbox: Outbox,
     /// Signals that came when there was no supervisor.
     unseen: Vec<i32>,
@@ -265,79 +267,45 @@ impl Keeper {
         }
     }
 
-    fn reap_some(&mut self) {
-        for _ in 0..BATCH {
-            match peek_exited() {
-                Ok(Some(pid)) => self.bury(pid),
-                Ok(None) => return,
-                Err(error) => return log(format_args!("cannot learn about exits: {error}")),
-            }
-        }
-        // There may be more, and their signal may have been read: ask for another turn.
-        let _ = rota_sys::process::kill(std::process::id(), Signal::CHLD);
-    }
-
-    /// Deals with a dead, unreaped child process. Its group is killed before it is reaped: until then the number
-    /// belongs to it.
-    fn bury(&mut self, pid: u32) {
-        let now = Instant::now();
-        if Some(pid) == self.supervisor.pid() {
-            let _ = kill_group(pid, Signal::KILL);
-            self.supervisor.ended(reap(pid), self.is_leaving(), now);
-            return;
-        }
-        match self.children.classify(pid) {
-            Dead::Main(key) => {
-                if let Some(child) = self.children.get(key) {
-                    child.kill_groups();
-                }
-                self.child_ended(key, reap(pid), now);
-            }
-            Dead::Leader(key) => {
-                reap(pid);
-                self.children.leader_reaped(key);
-            }
-            Dead::Orphan => {
-                reap(pid);
-            }
-        }
-    }
-
-    /// Main processes that are not our own children, and have ended.
-    fn end_moved(&mut self, keys: &[u64]) {
-        for &key in keys {
-            if let Some(child) = self.children.get(key).filter(|child| child.runs()) {
-                child.kill_groups();
-                self.child_ended(key, UNKNOWN_EXIT, Instant::now());
-            }
-        }
-    }
-
-    fn child_ended(&mut self, key: u64, exit: ExitInfo, now: Instant) {
-        self.children.ended(key, exit);
-        if let Some(child) = self.children.get(key) {
-            self.orphans.hunt(key, child.leader, now);
-        }
-    }
-
     fn read_requests(&mut self, hung_up: bool) {
         for _ in 0..BATCH {
             // The answers to what a dead supervisor has asked go nowhere, and need no room.
-            let may_read = hung_up || self.outbox.has_room();
-            let Some(link) = self.supervisor.link.as_ref().filter(|_| may_read) else {
+            if !(hung_up || self.outbox.has_room()) || !self.read_request() {
                 return;
-            };
-            match link.recv() {
-                Ok(Packet::Closed) => return self.line_closed(),
-                Ok(packet) => self.handle(packet),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    log(format_args!("cannot read from the supervisor: {error}"));
-                    return self.line_closed();
-                }
             }
         }
+    }
+
+    /// Carries out the next request; false when there is none.
+    fn read_request(&mut self) -> bool {
+        let Some(link) = &self.supervisor.link else {
+            return false;
+        };
+        match link.recv() {
+            Ok(Packet::Closed) => self.line_closed(),
+            Ok(packet) => {
+                self.handle(packet);
+                return true;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                log(format_args!("cannot read from the supervisor: {error}"));
+                self.line_closed();
+            }
+        }
+        false
+    }
+
+    /// Carries out what a dead supervisor has sent before, and closes the line: somebody else may hold a
+    /// copy of its other end, and must not keep the next one from starting.
+    pub(crate) fn hear_last_words(&mut self) {
+        for _ in 0..LAST_WORDS {
+            if !self.read_request() {
+                break;
+            }
+        }
+        self.line_closed();
     }
 
     /// Nothing more comes from this supervisor. One that lives on without its line is of no use.

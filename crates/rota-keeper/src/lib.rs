@@ -6,13 +6,14 @@
 //!
 //! - [`protocol`]: the messages, and how they travel; begin there
 //! - `keeper`: the loop; `requests`: what it does for the supervisor
-//! - `children`, `orphans`, `tag`: processes and what they leave behind
+//! - `children`, `deaths`, `orphans`, `tag`: processes and what they leave behind
 //! - `store`: the entries; `outbox`: what waits to be sent; `supervisor`, `backoff`: its process
 //! - [`client`]: the supervisor's end
 
 mod backoff;
 mod children;
 pub mod client;
+mod deaths;
 mod keeper;
 mod link;
 mod log;
