@@ -255,12 +255,12 @@ impl App {
         }
     }
 
-    /// A planned replacement makes room for a command, and is tried again after it.
+    /// A planned replacement makes room for a command, and is tried again after it. Unless its
+    /// slot has nobody but the new worker to come: then the command waits for that one.
     fn postpone_recycling(&mut self, cx: &mut Context) {
-        let recycles = self
-            .rollout_ref()
-            .is_some_and(|rollout| rollout.kind != Kind::Reload);
-        if !recycles {
+        let rollout = self.rollout_ref().filter(|it| it.kind != Kind::Reload);
+        let slots = rollout.map(|rollout| rollout.before.keys());
+        if !slots.is_some_and(|mut slots| slots.all(|slot| self.serves(*slot))) {
             return;
         }
         let kind = self.abandon_rollout(cx).map(|rollout| rollout.kind);

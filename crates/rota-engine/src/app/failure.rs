@@ -130,6 +130,7 @@ impl App {
             slot.wanted = false;
             slot.seat = Seat::Empty;
         }
+        self.drop_from_rollout(number);
         if let Some(launch) = self.launch() {
             launch.slots.remove(&number);
         }

@@ -62,7 +62,7 @@ impl App {
         if role == Some(Role::Incoming) || (!fair && policy.autorestart) {
             let reason = FailReason::Left { slot, worker: id };
             self.worker_failed(cx, id, slot, role, served, reason);
-        } else if !policy.autorestart {
+        } else if !policy.autorestart && !self.steps_on(slot) {
             self.finish_slot(slot);
         }
     }

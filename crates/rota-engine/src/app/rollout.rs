@@ -76,12 +76,12 @@ impl App {
             .filter_map(|slot| self.workers.get(&slot.holder()?));
         let specs = states.map(|slot| &slot.spec);
         let specs = specs.chain(holders.map(|worker| &worker.spec)).chain([to]);
-        let surge = specs.clone().map(|spec| spec.policy.surge).min();
-        let missing = specs.map(|spec| spec.policy.max_missing).min();
-        let width = match surge {
-            None | Some(0) => missing.unwrap_or(0).max(1),
-            Some(surge) => surge,
-        };
+        let missing = specs.clone().map(|spec| spec.policy.max_missing).min();
+        let surges = specs.map(|spec| spec.policy.surge);
+        let beside = surges.clone().filter(|surge| *surge > 0).min();
+        let in_place = surges.min() == Some(0);
+        let missing = missing.filter(|_| in_place).map(|missing| missing.max(1));
+        let width = beside.unwrap_or(u32::MAX).min(missing.unwrap_or(u32::MAX));
         usize::try_from(width).unwrap_or(usize::MAX)
     }
 

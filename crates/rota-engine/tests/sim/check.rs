@@ -143,6 +143,7 @@ struct Canary {
     holders: Vec<(Slot, WorkerId)>,
     started: u32,
     disturbed: bool,
+    replaced: bool,
 }
 
 type Check = Result<(), String>;
@@ -505,7 +506,10 @@ impl Checker {
         ensure(left.is_none(), || {
             format!("rolled back, but {:?} lives", left.map(|(id, _)| id))
         })?;
-        let view = engine.app(*app).ok_or("rolled back an app that is gone")?;
+        let Some(view) = engine.app(*app) else {
+            // Deleted while the last of the new workers was going.
+            return Ok(());
+        };
         ensure(view.generation != *generation, || {
             "rolled back to the new generation".to_owned()
         })?;
@@ -515,11 +519,12 @@ impl Checker {
             .filter(|canary| canary.to == *generation)
             && canary.started == 1
             && !canary.disturbed
+            && !canary.replaced
             && self.mode == Mode::Broken
         {
             self.totals.note("canary failed alone");
             let now = holders(&view);
-            let survived = |old: &(Slot, WorkerId)| old.0 >= view.instances || now.contains(old);
+            let survived = |old: &(Slot, WorkerId)| now.contains(old);
             ensure(canary.holders.iter().all(survived), || {
                 format!("old workers {:?} did not survive: {now:?}", canary.holders)
             })?;
@@ -595,6 +600,9 @@ impl Checker {
         let first = self.leaving.insert(old);
         if !first {
             return Ok(());
+        }
+        if let Some(canary) = self.rollouts.get_mut(&app) {
+            canary.replaced = true;
         }
         let surge = self.least_surge(app);
         let view = engine.app(app).ok_or("replaced in an app that is gone")?;
