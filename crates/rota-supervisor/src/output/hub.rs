@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rota_sys::signal::{Signal, Signals};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -26,6 +27,8 @@ use super::{
     FileTail, Filter, LineEnd, LogLine, LogTrouble, Source, Stream, Subscription, Terminal,
 };
 
+/// The number of SIGXFSZ, on every architecture that rota runs on.
+const SIGXFSZ: i32 = 25;
 /// How long a full queue is waited for where waiting must end: for what a dead worker left behind,
 /// and at our own end.
 pub(super) const LAST_PATIENCE: Duration = Duration::from_secs(1);
@@ -72,12 +75,14 @@ pub(super) struct Shared {
 }
 
 impl LogHub {
-    /// Starts the threads that write.
+    /// Starts the threads that write. Blocks SIGXFSZ and SIGTTOU for the calling thread and all that
+    /// it starts later: call it early.
     ///
     /// # Errors
     ///
-    /// When a thread cannot be started.
+    /// When a thread cannot be started, or no descriptors are left.
     pub fn start(options: LogOptions) -> io::Result<Self> {
+        block_signals_of_writing()?;
         let losses = Arc::new(LossCounters::default());
         let files = Arc::new(Queue::new(writer::WAITING_BYTES));
         let log_files = LogFiles::new(options.dir, Arc::clone(&losses), options.on_trouble);
@@ -243,6 +248,16 @@ impl Drop for Shared {
         // The threads end with the hub.
         self.close();
     }
+}
+
+/// Writing must neither end nor stop this process. A file that reaches the limit of `ulimit -f` would
+/// end it by SIGXFSZ; blocked, the write fails with `EFBIG`, which is just another disk error. A
+/// terminal with `stty tostop` would stop us by SIGTTOU, since we are in a process group of our own.
+fn block_signals_of_writing() -> io::Result<()> {
+    let file_size = Signal::from_number(SIGXFSZ);
+    let signals: Vec<Signal> = file_size.into_iter().chain([Signal::TTOU]).collect();
+    // The mask stays when the descriptor is closed. Workers start with nothing blocked.
+    Signals::block(&signals).map(drop)
 }
 
 /// A source, with what is needed again and again.

@@ -261,3 +261,36 @@ async fn a_folder_that_vanishes_is_made_again() {
     })
     .await;
 }
+
+/// The limit is one of a process, so this test runs itself in another one.
+#[tokio::test]
+async fn a_limit_of_the_file_size_is_a_disk_error_like_others() {
+    const INSIDE: &str = "ROTA_TEST_INSIDE_FILE_SIZE_LIMIT";
+    if std::env::var_os(INSIDE).is_none() {
+        let test = "a_limit_of_the_file_size_is_a_disk_error_like_others";
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -f 8; exec \"$0\" \"$1\""])
+            .arg(std::env::current_exe().unwrap())
+            .arg(test)
+            .env(INSIDE, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("1 passed"), "{text}");
+        assert!(output.status.success(), "{output:?}");
+        return;
+    }
+    within(async {
+        let fixture = Fixture::new(None);
+        let (reader, worker) = fixture.attach(source("api", 0, 1, Stream::Out));
+        write_all(worker, numbered(10_000).into_bytes()).await;
+        reader.finish().await;
+        fixture.hub.flush().await;
+        assert_eq!(
+            *fixture.troubles.lock().unwrap(),
+            ["api-out-0.log: File too large (os error 27)"]
+        );
+        assert!(fixture.hub.stats().lost_lines > 0);
+    })
+    .await;
+}
