@@ -17,6 +17,8 @@ use crate::process;
 pub(crate) const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 /// Longest time until all workers listen.
 const READY_LIMIT: Duration = Duration::from_secs(120);
+/// Milliseconds that old workers have to leave in the comparison of reloads.
+const LEAVE_MS: &str = "2000";
 /// The name of the app at its manager.
 const NAME: &str = "sample";
 
@@ -146,10 +148,30 @@ impl<'c> Site<'c> {
     }
 
     /// Starts the app and waits until all its workers listen.
-    pub(crate) fn start(mut self, script: &str, workers: u32) -> Result<Service<'c>> {
+    pub(crate) fn start(self, script: &str, workers: u32) -> Result<Service<'c>> {
+        let command = self.start_command(script, workers)?;
+        self.start_by(command, workers)
+    }
+
+    /// As [`Site::start`]; an old worker that does not leave by itself is ended after [`LEAVE_MS`],
+    /// whoever manages it (`primary.js` has the same number).
+    pub(crate) fn start_with_equal_patience(
+        self,
+        script: &str,
+        workers: u32,
+    ) -> Result<Service<'c>> {
+        let mut command = self.start_command(script, workers)?;
+        match self.contender {
+            Contender::Rota(_) => command.args(["--drain-timeout", LEAVE_MS]),
+            Contender::Pm2 => command.args(["--kill-timeout", LEAVE_MS]),
+            Contender::Node(_) => &mut command,
+        };
+        self.start_by(command, workers)
+    }
+
+    fn start_by(mut self, mut command: Command, workers: u32) -> Result<Service<'c>> {
         let ready = self.home.join("ready");
         fs::create_dir(&ready)?;
-        let mut command = self.start_command(script, workers)?;
         command.env("BENCH_READY", &ready);
         if let Contender::Node(_) = self.contender {
             self.child = Some(spawn_into(&mut command, &self.home.join("out"))?);

@@ -1,12 +1,16 @@
 //! Requests that are lost when the workers are replaced under load.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rota_bench::load::{FailureKind, Load, Report};
+use rota_bench::load::{ClientKind, FailureKind, Load, Report};
 
 use crate::contender::{Contender, Site};
 use crate::context::{Context, Result};
 use crate::table::{Aim, Row, Section};
+
+/// The clients of this measure.
+const KINDS: [ClientKind; 3] = [ClientKind::KeepAlive, ClientKind::OneShot, ClientKind::Idle];
 
 /// What reloads did to the clients.
 struct Outcome {
@@ -31,33 +35,39 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
     cases.extend([Contender::ROTA[0], Contender::Pm2].map(|contender| (contender, "graceful.js")));
     cases.retain(|(contender, _)| !Contender::chosen(context, &[*contender]).is_empty());
     let mut rows = Vec::new();
-    let mut lost_by_rota = None;
+    let mut lost_by_rota: BTreeMap<ClientKind, u64> = BTreeMap::new();
     for (contender, script) in cases {
         let outcome = reloads(context, contender, script)?;
         if contender.is_rota() {
-            *lost_by_rota.get_or_insert(0) += outcome.report.failed();
-        }
-        if contender.is_rota() && outcome.report.failed() > 0 {
-            eprintln!(
-                "bench: {} with {script}:\n{}",
-                contender.name(),
-                outcome.report
-            );
+            for kind in KINDS {
+                *lost_by_rota.entry(kind).or_default() += lost(&outcome.report, kind);
+            }
         }
         rows.push(row(contender, script, &outcome));
     }
-    let aims = lost_by_rota.map(|lost| Aim::new(lost == 0, "rota loses no request"));
+    let aims = lost_by_rota
+        .into_iter()
+        .map(|(kind, lost)| {
+            Aim::new(
+                lost == 0,
+                format!("rota loses no request of {}", clients(kind)),
+            )
+        })
+        .collect();
     Ok(vec![Section {
         title: format!("Requests lost by {} reloads", times(context)),
         how: format!(
             "{} workers; 50 keep-alive clients, 50 that connect for every request, 20 that pause for 50 to 500 ms; \
-             requests of 20 ms. graceful.js handles SIGINT and SIGTERM with server.close().",
+             requests of 20 ms; an old worker that does not leave is ended after 2 s. graceful.js handles SIGINT and \
+             SIGTERM with server.close().",
             context.workers
         ),
         columns: [
             "manager",
             "requests",
-            "lost",
+            "lost keep-alive",
+            "lost one-shot",
+            "lost pausing",
             "refused",
             "reset",
             "closed",
@@ -67,8 +77,23 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
         .map(str::to_owned)
         .to_vec(),
         rows,
-        aims: aims.into_iter().collect(),
+        aims,
     }])
+}
+
+fn lost(report: &Report, kind: ClientKind) -> u64 {
+    report
+        .kinds
+        .get(&kind)
+        .map_or(0, |kind| kind.failed.values().sum())
+}
+
+fn clients(kind: ClientKind) -> &'static str {
+    match kind {
+        ClientKind::OneShot => "clients that connect for every request",
+        ClientKind::Idle => "clients that pause",
+        ClientKind::KeepAlive | ClientKind::Slow => "clients that never pause on a kept connection",
+    }
 }
 
 fn times(context: &Context) -> u32 {
@@ -76,7 +101,8 @@ fn times(context: &Context) -> u32 {
 }
 
 fn reloads(context: &Context, contender: Contender, script: &str) -> Result<Outcome> {
-    let service = Site::new(context, contender)?.start(script, context.workers)?;
+    let service =
+        Site::new(context, contender)?.start_with_equal_patience(script, context.workers)?;
     let load = Load::new(service.address())
         .path("/wait?ms=20")
         .timeout(Duration::from_secs(10))
@@ -112,7 +138,9 @@ fn row(contender: Contender, script: &str, outcome: &Outcome) -> Row {
         value: outcome.report.failed() as f64,
         cells: vec![
             outcome.report.requests().to_string(),
-            outcome.report.failed().to_string(),
+            lost(&outcome.report, ClientKind::KeepAlive).to_string(),
+            lost(&outcome.report, ClientKind::OneShot).to_string(),
+            lost(&outcome.report, ClientKind::Idle).to_string(),
             count(&[FailureKind::ConnectRefused, FailureKind::ConnectFailed]),
             count(&[FailureKind::Reset]),
             count(&[
