@@ -113,7 +113,13 @@ impl App {
             return WayBack::Stays;
         };
         let replaced = rollout.done.contains(&number);
-        if before.state != Rest::Running {
+        let rests = match before.state {
+            Rest::Running => false,
+            // A new worker that serves is better than none, even if its version failed elsewhere.
+            Rest::Errored => !replaced,
+            Rest::Stopped => true,
+        };
+        if rests {
             slot.spec = before.spec.clone();
             let workers = self.workers_to_remove(number, replaced);
             rollout.leaving.extend(workers.iter().copied());

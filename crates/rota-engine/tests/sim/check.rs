@@ -544,7 +544,13 @@ impl Checker {
             Notice::Ready { assumed: true, .. } => "assumed ready",
             Notice::Failed { reason } => match reason {
                 FailReason::Crashed { .. } => "crashed",
-                FailReason::NotReady { .. } => "not ready",
+                FailReason::NotReady { worker, .. } => {
+                    let generation = self.live.get(worker).map(|live| live.generation);
+                    if let Some(canary) = self.rollouts.get_mut(&app) {
+                        canary.disturbed |= generation != Some(canary.to);
+                    }
+                    "not ready"
+                }
                 FailReason::SpawnFailed { .. } => "spawn failed",
                 FailReason::Hung { .. } => "hung",
                 FailReason::Left { .. } => "left",
@@ -577,15 +583,18 @@ impl Checker {
             }
             Notice::Draining {
                 slot,
+                worker,
                 reason: StopReason::Command(Verb::Scale),
-                ..
             }
             | Notice::Stopping {
                 slot,
+                worker,
                 reason: StopReason::Command(Verb::Scale),
-                ..
             } => {
                 self.covered.remove(&(app, *slot));
+                if let Some(canary) = self.rollouts.get_mut(&app) {
+                    canary.holders.retain(|(_, holder)| holder != worker);
+                }
                 return Ok(());
             }
             _ => return Ok(()),
