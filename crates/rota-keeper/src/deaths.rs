@@ -5,10 +5,9 @@ use std::time::Instant;
 use rota_sys::process::{kill, kill_group, peek_exited};
 use rota_sys::signal::Signal;
 
-use crate::children::{Dead, UNKNOWN_EXIT, reap};
+use crate::children::{Child, Dead, UNKNOWN_EXIT, reap};
 use crate::keeper::{BATCH, Keeper};
 use crate::log;
-use crate::protocol::ExitInfo;
 
 impl Keeper {
     /// Deals with a batch of dead child processes.
@@ -36,10 +35,8 @@ impl Keeper {
         }
         match self.children.classify(pid) {
             Dead::Main(key) => {
-                if let Some(child) = self.children.get(key) {
-                    child.kill_groups();
-                }
-                self.child_ended(key, reap(pid), now);
+                self.kill_family(key, now);
+                self.children.ended(key, reap(pid));
             }
             Dead::Leader(key) => {
                 reap(pid);
@@ -54,17 +51,17 @@ impl Keeper {
     /// Main processes that are not our own children, and have ended.
     pub(crate) fn end_moved(&mut self, keys: &[u64]) {
         for &key in keys {
-            if let Some(child) = self.children.get(key).filter(|child| child.runs()) {
-                child.kill_groups();
-                self.child_ended(key, UNKNOWN_EXIT, Instant::now());
+            if self.children.get(key).is_some_and(Child::runs) {
+                self.kill_family(key, Instant::now());
+                self.children.ended(key, UNKNOWN_EXIT);
             }
         }
     }
 
-    fn child_ended(&mut self, key: u64, exit: ExitInfo, now: Instant) {
-        self.children.ended(key, exit);
+    fn kill_family(&mut self, key: u64, now: Instant) {
         if let Some(child) = self.children.get(key) {
-            self.orphans.hunt(key, child.leader, now);
+            self.orphans.begin(key, child.leader, &self.tag, now);
+            child.kill_groups();
         }
     }
 }

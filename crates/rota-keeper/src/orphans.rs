@@ -1,32 +1,63 @@
 //! What a worker leaves behind, and getting rid of it.
 //!
-//! When a worker's main process ends, its process group is killed first (see the loop). Descendants that have
+//! When a worker's main process ends, its process group is killed first (see `deaths`). Descendants that have
 //! left the group become the keeper's own children, for it is the subreaper, as soon as everybody between them
-//! and the keeper is dead. They are known by their session, their group or by [`crate::tag`] in their
-//! environment. Each death may bring new ones to light, so the hunt goes on, one sweep per batch of deaths,
-//! until a sweep finds nobody. Only then is the worker's exit announced: its ports and files are free.
+//! and the keeper is dead. They are known by [`crate::tag`] in their environment; by their session or group,
+//! which is the worker's own, or that of a descendant seen before it was killed. Each death may bring
+//! new ones to light, so the hunt goes on, one sweep per batch of deaths, until a sweep finds nobody. Only then is
+//! the worker's exit announced: its ports and files are free.
 //!
 //! Other orphans (a daemon that some program started on purpose in a container) are reaped and otherwise left
 //! alone.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rota_sys::process::{kill, peek_exited};
 use rota_sys::procfs;
 use rota_sys::signal::Signal;
 
-use crate::children::Children;
+use crate::children::{Child, Children};
 use crate::tag::Tag;
 
 /// The exit is announced after this time even if something does not die (a process in a system call that does not
 /// end, on a dead network file system for instance).
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The most descendants of one process that are looked at.
+const DESCENDANTS_MAX: usize = 1024;
+
 #[derive(Debug)]
 struct Hunt {
     child: u64,
-    leader: u32,
+    /// Sessions and process groups of the worker and its descendants.
+    families: BTreeSet<u32>,
     until: Instant,
+}
+
+impl Hunt {
+    fn knows(&self, pid: u32) -> bool {
+        procfs::stat(pid).is_ok_and(|stat| {
+            self.families.contains(&stat.session) || self.families.contains(&stat.group)
+        })
+    }
+
+    /// Remembers the families of a process and of everybody below it, but not the keeper's own.
+    fn learn(&mut self, pid: u32) {
+        let Ok(own) = procfs::stat(std::process::id()) else {
+            return;
+        };
+        let mut left = vec![pid];
+        for _ in 0..DESCENDANTS_MAX {
+            let Some(pid) = left.pop() else { return };
+            if let Ok(stat) = procfs::stat(pid) {
+                let families = [stat.session, stat.group];
+                let strange = |family: &u32| ![0, own.session, own.group].contains(family);
+                self.families.extend(families.into_iter().filter(strange));
+            }
+            left.extend(procfs::children(pid).unwrap_or_default());
+        }
+    }
 }
 
 /// The hunts that go on.
@@ -36,13 +67,19 @@ pub(crate) struct Orphans {
 }
 
 impl Orphans {
-    /// A worker has ended.
-    pub(crate) fn hunt(&mut self, child: u64, leader: u32, now: Instant) {
-        self.hunts.push(Hunt {
+    /// A worker has ended. Called before its group is killed, to see who is there.
+    pub(crate) fn begin(&mut self, child: u64, leader: u32, tag: &Tag, now: Instant) {
+        let mut hunt = Hunt {
             child,
-            leader,
+            families: BTreeSet::from([leader]),
             until: now + PATIENCE,
-        });
+        };
+        for pid in procfs::children(std::process::id()).unwrap_or_default() {
+            if pid != leader && (tag.read(pid) == Some(child) || hunt.knows(pid)) {
+                hunt.learn(pid);
+            }
+        }
+        self.hunts.push(hunt);
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -72,6 +109,9 @@ impl Orphans {
                 continue;
             }
             if let Some(child) = self.ended_owner(pid, tag, children) {
+                if let Some(hunt) = self.hunts.iter_mut().find(|hunt| hunt.child == child) {
+                    hunt.learn(pid);
+                }
                 // Our own child, unreaped: the number cannot have become another's.
                 let _ = kill(pid, Signal::KILL);
                 found.push(child);
@@ -89,23 +129,11 @@ impl Orphans {
     /// The ended worker that a process belongs to.
     fn ended_owner(&self, pid: u32, tag: &Tag, children: &Children) -> Option<u64> {
         match tag.read(pid) {
-            Some(child)
-                if children
-                    .get(child)
-                    .is_some_and(crate::children::Child::runs) =>
-            {
-                None
+            Some(child) => {
+                Some(child).filter(|child| !children.get(*child).is_some_and(Child::runs))
             }
-            Some(child) => Some(child),
             // Not readable, or overwritten; the dead have none.
-            None => {
-                let stat = procfs::stat(pid).ok()?;
-                let hunt = self
-                    .hunts
-                    .iter()
-                    .find(|hunt| [stat.session, stat.group].contains(&hunt.leader))?;
-                Some(hunt.child)
-            }
+            None => Some(self.hunts.iter().find(|hunt| hunt.knows(pid))?.child),
         }
     }
 }
