@@ -92,11 +92,8 @@ fn basics(sheet: &mut Sheet, app: &AppView) {
     if !app.listening.is_empty() {
         sheet.row("listens on", app.listening.join(", "));
     }
-    let started = since(app.started_at);
-    sheet.row(
-        "generation",
-        format!("{}, started {started} ago", app.generation),
-    );
+    sheet.row("generation", app.generation.to_string());
+    sheet.row("created", format!("{} ago", since(app.created_at)));
     if let Some(rollout) = &app.rollout {
         let text = format!(
             "step {} of {}, {}",
@@ -235,7 +232,7 @@ mod tests {
     fn rendered(index: usize) -> String {
         let apps: Vec<AppView> =
             serde_json::from_str(include_str!("../../testdata/apps.json")).unwrap();
-        let ago = since(apps[index].started_at);
+        let ago = since(apps[index].created_at);
         let failed = since(1_700_000_100_000);
         render(&apps[index], Paint::PLAIN)
             .join("\n")
@@ -255,7 +252,8 @@ api is reloading
   mode              cluster, round-robin
   instances         2
   listens on        [::]:3000
-  generation        3, started AGO
+  generation        3
+  created           AGO
   reloading         step 2 of 2, draining
   ready             within 30s
   observed for      3s
@@ -281,7 +279,8 @@ queue is waiting restart
   working directory /srv/api
   mode              fork
   instances         1
-  generation        1, started AGO
+  generation        1
+  created           AGO
   ready             when http://localhost:8080/health answers, within 30s
   observed for      3s
   stopped by        SIGTERM after draining for up to 30s, SIGKILL 5s later

@@ -4,6 +4,10 @@ use std::collections::HashMap;
 
 use rota_api::{ExitCode, LogLine, LogsQuery, Stream, StreamFilter};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use tokio::sync::oneshot;
+
 use crate::args::LogsArgs;
 use crate::context::Context;
 use crate::failure::{Done, Stop};
@@ -40,7 +44,15 @@ async fn show(context: &Context, query: &LogsQuery, form: Form) -> Done {
     let mut lines = context.client().await?.logs(query).await?;
     let mut out = context.out();
     let mut prefixes = Prefixes::default();
-    while let Some(line) = lines.next().await? {
+    let mut closed = output_closed();
+    loop {
+        // While nothing is written it would go unnoticed that nobody reads any more
+        // (`rota logs -f | head -1`).
+        let line = tokio::select! {
+            line = lines.next() => line?,
+            _ = &mut closed, if query.follow => return Err(Stop::Closed),
+        };
+        let Some(line) = line else { break };
         write(&mut out, &mut prefixes, &line, form)?;
         if query.follow {
             out.flush()?;
@@ -48,6 +60,21 @@ async fn show(context: &Context, query: &LogsQuery, form: Form) -> Done {
     }
     out.flush()?;
     Ok(ExitCode::Ok)
+}
+
+/// Gets word when standard output is a pipe, socket or terminal whose other side has gone; never if
+/// it is something that cannot go, such as a file. A thread of its own waits for it: tokio would
+/// want to have the descriptor for itself.
+fn output_closed() -> oneshot::Receiver<()> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        let stdout = std::io::stdout();
+        // Errors and hang-ups are reported unasked.
+        let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+        while poll(&mut watched, None) == Err(Errno::INTR) {}
+        sender.send(())
+    });
+    receiver
 }
 
 fn write(out: &mut Out, prefixes: &mut Prefixes, line: &LogLine, form: Form) -> Result<(), Stop> {

@@ -35,6 +35,12 @@ impl Home {
         Ok(Self { path })
     }
 
+    /// A folder of a test.
+    #[cfg(test)]
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path

@@ -240,3 +240,76 @@ fn new_lines(home: &Home, from: u64) -> io::Result<Vec<String>> {
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     Ok(lines[lines.len().saturating_sub(LINES)..].to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn home(folder: &tempfile::TempDir) -> Home {
+        let home = Home::at(folder.path().join("h"));
+        home.prepare().unwrap();
+        home
+    }
+
+    #[test]
+    fn a_claim_replaces_a_stale_socket_and_listens_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = home(&folder);
+        drop(UnixListener::bind(home.socket()).unwrap());
+        assert!(UnixStream::connect(home.socket()).is_err(), "it is stale");
+        let claim = claim(&home).unwrap();
+        UnixStream::connect(home.socket()).unwrap();
+        let mode = std::fs::metadata(home.socket())
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(claim);
+    }
+
+    #[test]
+    fn a_claim_waits_for_a_daemon_that_is_going_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = home(&folder);
+        let old = claim(&home).unwrap();
+        write_pid(&old.lock, 4711);
+        assert_eq!(daemon_pid(&home), " (pid 4711)");
+        let waiting = {
+            let home = home.clone();
+            std::thread::spawn(move || claim(&home).is_ok())
+        };
+        drop(old);
+        assert!(waiting.join().unwrap());
+    }
+
+    #[test]
+    fn of_the_log_only_what_is_new_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = home(&folder);
+        std::fs::write(home.daemon_log(), "old\nnew 1\nnew 2\n").unwrap();
+        assert_eq!(new_lines(&home, 4).unwrap(), ["new 1", "new 2"]);
+        assert!(new_lines(&home, 99).unwrap().is_empty());
+    }
+
+    #[test]
+    fn many_claims_at_once_have_one_winner_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = home(&folder);
+        let held = std::sync::atomic::AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let starting = lock::wait(&home.start_lock()).unwrap();
+                    let lock = take_lock(&home).unwrap();
+                    assert_eq!(held.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                    drop(starting);
+                    held.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    drop(lock);
+                });
+            }
+        });
+    }
+}
