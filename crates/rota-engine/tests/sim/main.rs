@@ -14,15 +14,20 @@
 )]
 
 mod check;
+mod effects;
 mod fate;
 mod operator;
 mod random;
+mod rest;
+mod rollouts;
+mod totals;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use world::{Mode, Totals, World};
+use totals::Totals;
+use world::{Mode, World};
 
 const DEFAULT_SEEDS: u64 = 4000;
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use rota_engine::{AppId, Command, CommandId, Effect, Engine, Event, ExitStatus, Time, WorkerId};
 
 use crate::check::Checker;
-pub use crate::check::Totals;
 use crate::fate::{Fate, Quality};
 use crate::operator;
 use crate::random::Random;
+use crate::totals::Totals;
 
 /// What kind of schedule it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

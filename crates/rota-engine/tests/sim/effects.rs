@@ -1,0 +1,212 @@
+//! Invariants of single effects.
+
+use rota_engine::{
+    AppId, Command, CommandId, Effect, Engine, Event, FailReason, Failure, Generation, Outcome,
+    Slot, StopReason, Time, WorkerId, WorkerStatus,
+};
+
+use crate::check::{Check, Checker, Issued, Live, ensure};
+
+impl Checker {
+    pub(crate) fn check_effect(
+        &mut self,
+        engine: &Engine,
+        effect: &Effect,
+        event: &Event,
+        now: Time,
+    ) -> Check {
+        match effect {
+            Effect::Spawn {
+                worker,
+                app,
+                slot,
+                generation,
+            } => self.check_spawn(engine, *worker, *app, *slot, *generation),
+            Effect::Drain { worker } => {
+                let live = self.live.get_mut(worker).ok_or("drain of no live worker")?;
+                ensure(!live.signalled && !live.drained, || {
+                    "wrong drain".to_owned()
+                })?;
+                live.drained = true;
+                Ok(())
+            }
+            Effect::StopSignal { worker } => {
+                let live = self
+                    .live
+                    .get_mut(worker)
+                    .ok_or("signal to no live worker")?;
+                ensure(live.spawned && !live.signalled, || {
+                    "wrong stop signal".to_owned()
+                })?;
+                live.signalled = true;
+                Ok(())
+            }
+            Effect::Kill { worker } => {
+                let live = self.live.contains_key(worker);
+                if engine
+                    .worker(*worker)
+                    .is_some_and(|view| view.status == WorkerStatus::Killing)
+                    && *event == Event::Tick
+                {
+                    self.totals.note("kill repeated");
+                }
+                ensure(live, || "kill of no live worker".to_owned())
+            }
+            Effect::Reply { command, outcome } => self.check_reply(engine, *command, outcome, now),
+            Effect::Notice { app, notice } => self.check_notice(engine, *app, notice),
+            Effect::GenerationRetired { app, generation } => self.check_retired(*app, *generation),
+            Effect::AppRemoved { app } => {
+                self.totals.note("app removed");
+                self.covered.retain(|(other, _)| other != app);
+                self.rollouts.remove(app);
+                let left = self.live.values().any(|live| live.app == *app);
+                ensure(!left && engine.app(*app).is_none(), || {
+                    "removed too early".to_owned()
+                })?;
+                ensure(!self.policies.keys().any(|(other, _)| other == app), || {
+                    "a removed app's generation was not retired".to_owned()
+                })
+            }
+            Effect::ShutdownComplete => {
+                ensure(self.live.is_empty() && !self.ended, || {
+                    "not shut down".to_owned()
+                })?;
+                self.ended = true;
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn check_spawn(
+        &mut self,
+        engine: &Engine,
+        worker: WorkerId,
+        app: AppId,
+        slot: Slot,
+        generation: Generation,
+    ) -> Check {
+        ensure(!self.ended, || "spawn after the shutdown".to_owned())?;
+        let policy = self
+            .policies
+            .get(&(app, generation))
+            .ok_or("spawn of a retired generation")?;
+        let beside: Vec<_> = self
+            .live
+            .iter()
+            .filter(|(_, live)| live.app == app && live.slot == slot)
+            .collect();
+        ensure(beside.len() < 2, || {
+            format!("three incarnations of {app:?}:{slot}")
+        })?;
+        for (other, old) in beside {
+            let surge = policy.surge.min(
+                self.policies
+                    .get(&(app, old.generation))
+                    .map_or(1, |p| p.surge),
+            );
+            ensure(surge > 0, || {
+                format!("{other:?} beside {worker:?} with no surge")
+            })?;
+            // Its view may have changed already by what followed in the same event.
+            let reason = engine.worker(*other).and_then(|view| view.stopping);
+            let company = matches!(
+                reason,
+                None | Some(StopReason::Replaced | StopReason::Left | StopReason::RolledBack)
+            );
+            ensure(company, || {
+                format!("{worker:?} beside {other:?}, which is stopped: {reason:?}")
+            })?;
+        }
+        self.check_pace(app, slot)?;
+        if let Some(canary) = self.rollouts.get_mut(&app) {
+            canary.started += u32::from(canary.to == generation);
+        }
+        let live = Live {
+            app,
+            slot,
+            generation,
+            spawned: false,
+            signalled: false,
+            drained: false,
+        };
+        ensure(self.live.insert(worker, live).is_none(), || {
+            "a worker id was used twice".to_owned()
+        })
+    }
+
+    /// No slot gets workers in a busy loop, however they fail.
+    pub(crate) fn check_pace(&mut self, app: AppId, slot: Slot) -> Check {
+        let second_ago = Time(self.now.0.saturating_sub(1000));
+        let starts = self.starts.entry((app, slot)).or_default();
+        starts.push(self.now);
+        starts.retain(|time| *time > second_ago);
+        self.commanded.retain(|time| *time > second_ago);
+        let (starts, commands) = (starts.len(), self.commanded.len());
+        ensure(starts <= 15 + 2 * commands, || {
+            format!("{starts} workers for {app:?}:{slot} in a second")
+        })
+    }
+
+    pub(crate) fn check_reply(
+        &mut self,
+        engine: &Engine,
+        id: CommandId,
+        outcome: &Outcome,
+        now: Time,
+    ) -> Check {
+        let issued = self.issued.remove(&id).ok_or_else(|| {
+            let before = self.answered.contains(&id);
+            format!(
+                "answer to {id:?}, which is {}",
+                if before { "answered" } else { "unknown" }
+            )
+        })?;
+        self.answered.insert(id);
+        let took = u64::try_from(now.since(issued.at).as_millis()).unwrap();
+        self.totals.longest_answer_ms = self.totals.longest_answer_ms.max(took);
+        let verb = issued.command.verb();
+        let word = match outcome {
+            Outcome::Done(_) => "done",
+            Outcome::Refused(_) => "refused",
+            Outcome::Failed(Failure {
+                reason: FailReason::Superseded { .. },
+                ..
+            }) => "superseded",
+            Outcome::Failed(_) => "failed",
+        };
+        self.totals.note(format!("{verb:?} {word}"));
+        match outcome {
+            Outcome::Done(_) => self.check_done(&issued),
+            Outcome::Failed(failure) => self.check_failed(engine, &issued, failure),
+            Outcome::Refused(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_done(&self, issued: &Issued) -> Check {
+        let left = issued
+            .live
+            .iter()
+            .find(|worker| self.live.contains_key(worker));
+        let whole = match &issued.command {
+            Command::Stop { slots, .. } => slots.is_none(),
+            Command::Delete { .. } => true,
+            _ => false,
+        };
+        ensure(!whole || left.is_none(), || {
+            format!("{:?} done, {left:?} lives", issued.command)
+        })
+    }
+
+    pub(crate) fn check_retired(&mut self, app: AppId, generation: Generation) -> Check {
+        self.totals.note("generation retired");
+        let used = self
+            .live
+            .values()
+            .any(|live| live.app == app && live.generation == generation);
+        ensure(!used, || {
+            format!("generation {generation} retired too early")
+        })?;
+        let known = self.policies.remove(&(app, generation)).is_some();
+        ensure(known, || format!("generation {generation} retired twice"))
+    }
+}

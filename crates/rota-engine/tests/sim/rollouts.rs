@@ -1,0 +1,187 @@
+//! Invariants of rollouts and roll-backs.
+
+use rota_engine::{
+    AppId, Command, Engine, FailReason, Failure, Notice, Slot, StopReason, Verb, WorkerId,
+};
+
+use crate::check::{Canary, Check, Checker, Issued, ensure, holders};
+use crate::world::Mode;
+
+impl Checker {
+    pub(crate) fn check_failed(
+        &mut self,
+        engine: &Engine,
+        issued: &Issued,
+        failure: &Failure,
+    ) -> Check {
+        let Command::Reload {
+            app,
+            update: Some((_, generation)),
+            ..
+        } = &issued.command
+        else {
+            return Ok(());
+        };
+        let superseded = matches!(failure.reason, FailReason::Superseded { .. });
+        if superseded || !failure.rolled_back {
+            if !superseded {
+                self.totals.note("not rolled back");
+            }
+            return Ok(());
+        }
+        self.totals.note("rolled back");
+        let left = self
+            .live
+            .iter()
+            .find(|(_, live)| live.app == *app && live.generation == *generation);
+        ensure(left.is_none(), || {
+            format!("rolled back, but {:?} lives", left.map(|(id, _)| id))
+        })?;
+        let Some(view) = engine.app(*app) else {
+            // Deleted while the last of the new workers was going.
+            return Ok(());
+        };
+        ensure(view.generation != *generation, || {
+            "rolled back to the new generation".to_owned()
+        })?;
+        if let Some(canary) = self
+            .rollouts
+            .remove(app)
+            .filter(|canary| canary.to == *generation)
+            && canary.started == 1
+            && !canary.disturbed
+            && !canary.replaced
+            && self.mode == Mode::Broken
+        {
+            self.totals.note("canary failed alone");
+            let now = holders(&view);
+            let survived = |old: &(Slot, WorkerId)| now.contains(old);
+            ensure(canary.holders.iter().all(survived), || {
+                format!("old workers {:?} did not survive: {now:?}", canary.holders)
+            })?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_notice(&mut self, engine: &Engine, app: AppId, notice: &Notice) -> Check {
+        let name = match notice {
+            Notice::Killing { .. } => "killed",
+            Notice::Errored { .. } => "errored",
+            Notice::Finished { .. } => "finished",
+            Notice::Merged { .. } => "merged",
+            Notice::Queued { .. } => "queued",
+            Notice::Recycling { .. } | Notice::RolloutDone { .. } => {
+                if let Some(canary) = self.rollouts.get_mut(&app) {
+                    // What goes from here on does not go because of a canary.
+                    canary.replaced = true;
+                }
+                match notice {
+                    Notice::Recycling { .. } => "recycled",
+                    _ => "rolled out",
+                }
+            }
+            Notice::RecycleFailed { .. } => "recycle failed",
+            Notice::Ready { assumed: true, .. } => "assumed ready",
+            Notice::Failed { reason } => match reason {
+                FailReason::Crashed { .. } => "crashed",
+                FailReason::NotReady { worker, .. } => {
+                    let generation = self.live.get(worker).map(|live| live.generation);
+                    if let Some(canary) = self.rollouts.get_mut(&app) {
+                        canary.disturbed |= generation != Some(canary.to);
+                    }
+                    "not ready"
+                }
+                FailReason::SpawnFailed { .. } => "spawn failed",
+                FailReason::Hung { .. } => "hung",
+                FailReason::Left { .. } => "left",
+                FailReason::Superseded { .. } => return Err("a worker was superseded".to_owned()),
+            },
+            Notice::RolloutStarted { to, .. } => {
+                let holders = engine
+                    .app(app)
+                    .map(|view| holders(&view))
+                    .unwrap_or_default();
+                let canary = Canary {
+                    to: *to,
+                    holders,
+                    ..Canary::default()
+                };
+                self.rollouts.insert(app, canary);
+                return Ok(());
+            }
+            Notice::Draining {
+                worker,
+                reason: StopReason::Replaced,
+                slot,
+            }
+            | Notice::Stopping {
+                worker,
+                reason: StopReason::Replaced,
+                slot,
+            } => {
+                return self.check_replaced(engine, app, *slot, *worker);
+            }
+            Notice::Draining {
+                slot,
+                worker,
+                reason: StopReason::Command(Verb::Scale),
+            }
+            | Notice::Stopping {
+                slot,
+                worker,
+                reason: StopReason::Command(Verb::Scale),
+            } => {
+                self.covered.remove(&(app, *slot));
+                if let Some(canary) = self.rollouts.get_mut(&app) {
+                    canary.holders.retain(|(_, holder)| holder != worker);
+                }
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        self.totals.note(name);
+        Ok(())
+    }
+
+    /// A worker only goes because it is replaced when its successor serves (or had served, and
+    /// failed since), except where there is no surge.
+    pub(crate) fn check_replaced(
+        &mut self,
+        engine: &Engine,
+        app: AppId,
+        slot: Slot,
+        old: WorkerId,
+    ) -> Check {
+        let first = self.leaving.insert(old);
+        if !first {
+            return Ok(());
+        }
+        let surge = self.least_surge(app);
+        let view = engine.app(app).ok_or("replaced in an app that is gone")?;
+        let served =
+            |worker: &rota_engine::WorkerView| worker.worker > old && worker.ready.is_some();
+        let state = view.slots.iter().find(|state| state.slot == slot);
+        let successor = state.is_some_and(|state| {
+            state.workers.iter().any(served)
+                || state.last_exit.is_some_and(|exit| exit.worker > old)
+        });
+        ensure(surge == 0 || successor, || {
+            format!("{old:?} was replaced by nobody")
+        })?;
+        let Some(canary) = self.rollouts.get_mut(&app) else {
+            return Ok(());
+        };
+        let is_first = !std::mem::replace(&mut canary.replaced, true) && canary.started == 1;
+        let to = canary.to;
+        let observe = self.policies.get(&(app, to)).map(|policy| policy.observe);
+        let short = state.is_some_and(|state| {
+            let new = state.workers.iter().find(|worker| served(worker));
+            let new = new.filter(|worker| worker.generation == to);
+            let since = new.and_then(|worker| worker.ready);
+            since.is_some_and(|ready| self.now.since(ready) < observe.unwrap_or_default())
+        });
+        ensure(surge == 0 || !is_first || !short, || {
+            format!("{old:?} was replaced by a canary that was not observed")
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! What a sweep has seen.
+
+use std::collections::BTreeMap;
+
+use crate::world::Mode;
+
+/// What happened in how many schedules, so that a sweep can show that it saw it.
+#[derive(Default, Debug)]
+pub struct Totals {
+    pub counts: BTreeMap<String, u64>,
+    pub longest_answer_ms: u64,
+}
+
+impl Totals {
+    pub fn add(&mut self, other: &Self) {
+        for (name, count) in &other.counts {
+            *self.counts.entry(name.clone()).or_default() += count;
+        }
+        self.longest_answer_ms = self.longest_answer_ms.max(other.longest_answer_ms);
+    }
+
+    pub(crate) fn note(&mut self, name: impl Into<String>) {
+        *self.counts.entry(name.into()).or_default() += 1;
+    }
+
+    /// A sweep that never saw a thing proves nothing about it.
+    pub fn assert_covered(&self, mode: Mode, seeds: u64) {
+        if seeds < 1000 {
+            return;
+        }
+        let expected: &[&str] = match mode {
+            Mode::Chaos => &[
+                "Start done",
+                "Start failed",
+                "Start refused",
+                "Start superseded",
+                "Stop done",
+                "Stop refused",
+                "Restart done",
+                "Restart failed",
+                "Restart superseded",
+                "Reload done",
+                "Reload failed",
+                "Reload superseded",
+                "Reload refused",
+                "Scale done",
+                "Scale failed",
+                "Scale superseded",
+                "Scale refused",
+                "Delete done",
+                "Shutdown done",
+                "rolled back",
+                "not rolled back",
+                "killed",
+                "errored",
+                "finished",
+                "merged",
+                "queued",
+                "assumed ready",
+                "left",
+                "hung",
+                "not ready",
+                "spawn failed",
+                "crashed",
+                "recycled",
+                "recycle failed",
+                "generation retired",
+                "app removed",
+                "kill repeated",
+            ],
+            Mode::Clean => &[
+                "Reload done",
+                "Scale done",
+                "recycled",
+                "merged",
+                "generation retired",
+            ],
+            Mode::Broken => &[
+                "Reload done",
+                "Reload failed",
+                "rolled back",
+                "canary failed alone",
+            ],
+        };
+        for name in expected {
+            assert!(
+                self.counts.contains_key(*name),
+                "no schedule of {mode:?} had: {name}"
+            );
+        }
+    }
+}
