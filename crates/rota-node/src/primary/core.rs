@@ -12,6 +12,9 @@ pub struct Tuning {
     /// Connections that a worker may have been sent and not answered. More keep a worker busier
     /// under a storm of connections; fewer wait when a worker is stuck.
     pub window: usize,
+    /// How long a connection waits for the worker whose turn it is, while others have room. Even
+    /// shares of long-lived connections need some; more than a moment delays the clients.
+    pub patience: Millis,
     /// How long a worker that refused a connection is left alone.
     pub refusal_pause: Millis,
     /// After a worker has closed a listener's last use: how long to wait for the rest of what it
@@ -27,6 +30,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             window: 4,
+            patience: 50,
             refusal_pause: 200,
             close_grace: 250,
             leave_grace: 30_000,
@@ -45,6 +49,7 @@ pub struct Primary<C> {
     pub(super) next_listener: u32,
     pub(super) next_seq: u64,
     pub(super) turn: u64,
+    pub(super) arrivals: u64,
     pub(super) seed: u64,
     /// The earliest time at which connections may be counted again.
     pub(super) follow_at: Millis,
@@ -71,6 +76,7 @@ impl<C> Primary<C> {
             next_listener: 0,
             next_seq: 1,
             turn: 0,
+            arrivals: 0,
             seed,
             follow_at: 0,
             follow_now: false,

@@ -43,11 +43,11 @@ impl<C> Primary<C> {
         }
         let room: usize = if self.is_by_address(listener) {
             self.candidates(listener, now)
-                .map(|(_, member)| MAX_QUEUE.saturating_sub(member.queue.len()))
+                .map(|(_, member, _)| MAX_QUEUE.saturating_sub(member.queue.len()))
                 .sum()
         } else {
             self.candidates(listener, now)
-                .map(|(_, member)| member.room(self.tuning.window))
+                .map(|(_, member, doubtful)| self.room_of(member, doubtful))
                 .sum()
         };
         room.saturating_sub(listener.waiting.len())
@@ -65,9 +65,11 @@ impl<C> Primary<C> {
         let Some(listener) = self.listeners.get_mut(&socket.listener) else {
             return;
         };
+        self.arrivals += 1;
         listener.waiting.push_back(Connection {
             payload: connection,
             peer,
+            arrival: self.arrivals,
         });
         self.deal_waiting(socket.listener, now, host);
     }
@@ -77,12 +79,18 @@ impl<C> Primary<C> {
         &'a self,
         listener: &'a Listener<C>,
         now: Millis,
-    ) -> impl Iterator<Item = (WorkerId, &'a Member<C>)> {
+    ) -> impl Iterator<Item = (WorkerId, &'a Member<C>, bool)> {
         listener.attached.iter().filter_map(move |attachment| {
             let cooling = attachment.cooling_until.is_some_and(|until| now < until);
             let member = self.members.get(&attachment.worker)?;
-            (!cooling && member.serves()).then_some((attachment.worker, member))
+            let item = (attachment.worker, member, attachment.doubtful);
+            (!cooling && member.serves()).then_some(item)
         })
+    }
+
+    /// How many connections a worker may be given now; one at a time if it refused the last one.
+    fn room_of(&self, member: &Member<C>, doubtful: bool) -> usize {
+        member.room(if doubtful { 1 } else { self.tuning.window })
     }
 
     /// Whether connections go by the client's address: as the newest worker wants it.
@@ -115,7 +123,7 @@ impl<C> Primary<C> {
             match choice {
                 Choice::Wait => return,
                 Choice::Deal(worker) => {
-                    if let Err(connection) = self.deal(worker, id, connection, host)
+                    if let Err(connection) = self.deal(worker, id, connection, now, host)
                         && let Some(listener) = self.listeners.get_mut(&id)
                     {
                         listener.waiting.push_front(connection);
@@ -136,24 +144,43 @@ impl<C> Primary<C> {
         {
             return self.choose_by_address(listener, peer, now);
         }
-        let window = self.tuning.window;
         let followed = listener.followed;
+        let load = |m: &Member<C>| (if followed { m.load() } else { 0 }, m.last_turn);
+        let waits = followed && !listener.short_lived;
         self.candidates(listener, now)
-            .filter(|(_, member)| member.room(window) > 0)
-            .min_by_key(|(_, m)| (if followed { m.load() } else { 0 }, m.last_turn))
-            .map_or(Choice::Wait, |(worker, _)| Choice::Deal(worker))
+            .map(|(worker, m, doubtful)| (worker, m, self.room_of(m, doubtful) > 0))
+            .filter(|(_, m, room)| *room || (waits && self.is_awaited(m, now)))
+            .min_by_key(|(_, m, _)| load(m))
+            .filter(|(_, _, room)| *room)
+            .map_or(Choice::Wait, |(worker, _, _)| Choice::Deal(worker))
+    }
+
+    fn is_awaited(&self, member: &Member<C>, now: Millis) -> bool {
+        let until = member.awaited_until(self.tuning.patience);
+        until.is_some_and(|until| now < until)
+    }
+
+    /// When somebody who waits for a worker's turn stops waiting.
+    pub(super) fn patience_ends(&self, listener: &Listener<C>, now: Millis) -> Option<Millis> {
+        if listener.waiting.is_empty() {
+            return None;
+        }
+        self.candidates(listener, now)
+            .filter_map(|(_, member, _)| member.awaited_until(self.tuning.patience))
+            .filter(|until| *until > now)
+            .min()
     }
 
     /// The client's favourite slot, there the newest worker; the next best when too many wait there.
     fn choose_by_address(&self, listener: &Listener<C>, peer: SocketAddr, now: Millis) -> Choice {
         let free = self
             .candidates(listener, now)
-            .filter(|(_, member)| member.queue.len() < MAX_QUEUE)
-            .max_by_key(|(id, m)| (hash::preference(peer.ip(), m.slot), *id));
+            .filter(|(_, member, _)| member.queue.len() < MAX_QUEUE)
+            .max_by_key(|(id, m, _)| (hash::preference(peer.ip(), m.slot), *id));
         match free {
             None => Choice::Wait,
-            Some((worker, member)) => {
-                if member.queue.is_empty() && member.room(self.tuning.window) > 0 {
+            Some((worker, member, doubtful)) => {
+                if member.queue.is_empty() && self.room_of(member, doubtful) > 0 {
                     Choice::Deal(worker)
                 } else {
                     Choice::Queue(worker)
@@ -184,10 +211,10 @@ impl<C> Primary<C> {
             if cooling {
                 // It has been refused, or the server is closed, behind our back: choose again.
                 if let Some(listener) = self.listeners.get_mut(&listener) {
-                    listener.waiting.push_back(connection);
+                    listener.put_back(connection);
                 }
                 self.deal_waiting(listener, now, host);
-            } else if let Err(connection) = self.deal(worker, listener, connection, host)
+            } else if let Err(connection) = self.deal(worker, listener, connection, now, host)
                 && let Some(member) = self.members.get_mut(&worker)
             {
                 member.queue.push_front((listener, connection));
@@ -209,18 +236,18 @@ impl<C> Primary<C> {
         self.put_back(queue.into_iter(), now, host);
     }
 
-    /// Puts connections back in front of their listeners' queues, in their order.
+    /// Puts connections back among those that wait on their listeners.
     pub(super) fn put_back(
         &mut self,
-        connections: impl DoubleEndedIterator<Item = (ListenerId, Connection<C>)>,
+        connections: impl Iterator<Item = (ListenerId, Connection<C>)>,
         now: Millis,
         host: &mut impl Host<Connection = C>,
     ) {
         let mut touched = Vec::new();
-        for (id, connection) in connections.rev() {
+        for (id, connection) in connections {
             // Without its listener nobody will ever take it: it is closed.
             if let Some(listener) = self.listeners.get_mut(&id) {
-                listener.waiting.push_front(connection);
+                listener.put_back(connection);
                 if !touched.contains(&id) {
                     touched.push(id);
                 }
@@ -237,6 +264,7 @@ impl<C> Primary<C> {
         worker: WorkerId,
         id: ListenerId,
         connection: Connection<C>,
+        now: Millis,
         host: &mut impl Host<Connection = C>,
     ) -> Result<(), Connection<C>> {
         let seq = self.seq();
@@ -254,6 +282,7 @@ impl<C> Primary<C> {
                 member.in_flight.push_back(InFlight::Connection(seq));
                 member.pending.push_back(Pending {
                     seq,
+                    sent_at: now,
                     listener: id,
                     connection,
                 });
@@ -284,7 +313,7 @@ impl<C> Primary<C> {
         };
         if accepted {
             member.dealt += 1;
-            self.follow(worker, sent.listener, sent.connection.peer);
+            self.taken(worker, sent.listener, sent.connection.peer);
             // Closes our copy, so that the worker's close reaches the client.
             drop(sent);
         } else {
@@ -308,16 +337,23 @@ impl<C> Primary<C> {
             && let Some(attachment) = listener.attachment_mut(worker)
         {
             attachment.cooling_until = Some(now + self.tuning.refusal_pause);
+            attachment.doubtful = true;
         }
         self.put_back(std::iter::once((sent.listener, sent.connection)), now, host);
         self.requeue(worker, now, host);
     }
 
-    fn follow(&mut self, worker: WorkerId, listener: ListenerId, peer: Option<SocketAddr>) {
-        let Some(listener) = self.listeners.get_mut(&listener).filter(|l| l.followed) else {
+    /// The worker has a connection more.
+    fn taken(&mut self, worker: WorkerId, listener: ListenerId, peer: Option<SocketAddr>) {
+        let Some(listener) = self.listeners.get_mut(&listener) else {
             return;
         };
-        let Some(peer) = peer else { return };
+        if let Some(attachment) = listener.attachment_mut(worker) {
+            attachment.doubtful = false;
+        }
+        let Some(peer) = peer.filter(|_| listener.followed) else {
+            return;
+        };
         let (followed, before) = listener.open.insert(peer, worker);
         if let Some(member) = before.and_then(|before| self.members.get_mut(&before)) {
             member.open = member.open.saturating_sub(1);
@@ -353,11 +389,14 @@ impl<C> Primary<C> {
             return;
         };
         let members = &mut self.members;
+        let mut ended = 0_usize;
         listener.open.reconcile(live, |worker| {
+            ended += 1;
             if let Some(member) = members.get_mut(&worker) {
                 member.open = member.open.saturating_sub(1);
             }
         });
+        listener.short_lived = ended > listener.open.len();
     }
 
     /// The kernel does not tell the live connections of this listener: workers take turns.

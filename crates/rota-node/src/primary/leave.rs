@@ -159,12 +159,14 @@ impl<C> Primary<C> {
 
     /// When [`Self::tick`] has something to do.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<Millis> {
+    pub fn next_deadline(&self, now: Millis) -> Option<Millis> {
         let listeners = self.listeners.values();
         let cooling = listeners.clone().flat_map(|l| &l.attached);
         let cooling = cooling.filter_map(|a| a.cooling_until);
+        let patience = listeners.clone();
+        let patience = patience.filter_map(|l| self.patience_ends(l, now));
         let idle = listeners.filter_map(|l| self.close_at(l.idle?));
-        cooling.chain(idle).min()
+        cooling.chain(patience).chain(idle).min()
     }
 
     /// Time has passed.
@@ -178,9 +180,13 @@ impl<C> Primary<C> {
                 }
             }
         }
-        for (listener, worker) in warmed {
+        for (_, worker) in &warmed {
+            self.deal_queue(*worker, now, host);
+        }
+        let waiting = self.listeners.iter().filter(|(_, l)| !l.waiting.is_empty());
+        let waiting: Vec<ListenerId> = waiting.map(|(id, _)| *id).collect();
+        for listener in waiting {
             self.deal_waiting(listener, now, host);
-            self.deal_queue(worker, now, host);
         }
         let over = |idle: Idle| self.close_at(idle).is_some_and(|at| at <= now);
         let idle = self.listeners.iter();

@@ -113,6 +113,7 @@ impl<C> Primary<C> {
             slot: member.slot,
             balance,
             cooling_until: None,
+            doubtful: false,
         });
         member.listeners.insert(id);
         self.follow_now = true;

@@ -20,6 +20,8 @@ pub(super) struct Attachment {
     pub(super) balance: Balance,
     /// It has refused a connection and is left alone until then.
     pub(super) cooling_until: Option<Millis>,
+    /// It has refused its last connection: the next one is tried alone.
+    pub(super) doubtful: bool,
 }
 
 /// A listener without a worker.
@@ -49,6 +51,8 @@ pub(super) struct Listener<C> {
     pub(super) open: OpenTable,
     /// The kernel tells which connections live. Not for Unix sockets.
     pub(super) followed: bool,
+    /// Most connections ended between the last two looks: how many a worker has says little.
+    pub(super) short_lived: bool,
 }
 
 impl<C> Listener<C> {
@@ -67,7 +71,16 @@ impl<C> Listener<C> {
             idle: None,
             open: OpenTable::new(seed),
             followed,
+            short_lived: false,
         }
+    }
+
+    /// Puts a connection among those that wait, in the order of their arrival.
+    pub(super) fn put_back(&mut self, connection: Connection<C>) {
+        let later = |c: &Connection<C>| c.arrival > connection.arrival;
+        let at = self.waiting.iter().position(later);
+        let at = at.unwrap_or(self.waiting.len());
+        self.waiting.insert(at, connection);
     }
 
     pub(super) fn is_udp(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use super::types::{ListenerId, Role, Slot, SocketId};
+use super::types::{ListenerId, Millis, Role, Slot, SocketId};
 use crate::balance::Balance;
 
 /// Descriptors under way to a worker beyond which it gets no connection, whatever it answers: it
@@ -16,12 +16,15 @@ pub(super) struct Connection<C> {
     pub(super) payload: C,
     /// The client, if it has an IP address.
     pub(super) peer: Option<SocketAddr>,
+    /// Its place in the order of arrival.
+    pub(super) arrival: u64,
 }
 
 /// A connection that the worker was sent and has not answered.
 #[derive(Debug)]
 pub(super) struct Pending<C> {
     pub(super) seq: u64,
+    pub(super) sent_at: Millis,
     pub(super) listener: ListenerId,
     pub(super) connection: Connection<C>,
 }
@@ -111,6 +114,14 @@ impl<C> Member<C> {
         } else {
             0
         }
+    }
+
+    /// Until when others wait for it when its turn has come: it has been given connections only a
+    /// moment ago, and will probably take them at once.
+    pub(super) fn awaited_until(&self, patience: Millis) -> Option<Millis> {
+        let able = self.serves() && !self.blocked && self.in_flight.len() < MAX_IN_FLIGHT;
+        let oldest = self.pending.front().filter(|_| able)?;
+        Some(oldest.sent_at + patience)
     }
 
     /// Open connections and those that will be.

@@ -59,6 +59,10 @@ impl OpenTable {
         self.entries.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.entries.len() >= MAX_FOLLOWED
     }

@@ -22,3 +22,6 @@ pub use rota_node::Balance;
 pub use types::{
     AppStats, ChannelKind, DispatchCommand, DispatchEvent, ListenerStats, Stats, WorkerStats,
 };
+
+#[cfg(test)]
+mod tests;

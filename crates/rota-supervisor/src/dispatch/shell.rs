@@ -45,6 +45,8 @@ pub(super) struct Shell {
     ready: VecDeque<u64>,
     /// Nothing is accepted before, because descriptors or memory have run out.
     paused_until: Option<Millis>,
+    /// When something is to be done without an event.
+    wake_at: Option<Millis>,
     live: LivePeers,
     started: Instant,
     buffer: Vec<u8>,
@@ -69,6 +71,7 @@ impl Shell {
             decoders: HashMap::new(),
             ready: VecDeque::new(),
             paused_until: None,
+            wake_at: None,
             live: LivePeers::default(),
             started: Instant::now(),
             buffer: vec![0; READ],
@@ -360,25 +363,23 @@ impl Shell {
                 });
             }
         }
-        let due = |state: &App| state.primary.next_deadline().is_some_and(|at| at <= now);
-        let due: Vec<u32> = self
-            .apps
-            .iter()
-            .filter_map(|(app, state)| due(state).then_some(*app))
-            .collect();
-        for app in due {
+        if self.wake_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let apps: Vec<u32> = self.apps.keys().copied().collect();
+        for app in apps {
             self.with_primary(app, |primary, host, now| primary.tick(now, host));
         }
     }
 
     /// How long nothing needs to be done, unless something happens.
-    fn timeout(&self, busy: bool) -> Option<Timespec> {
+    fn timeout(&mut self, busy: bool) -> Option<Timespec> {
         let paused = self.paused_until.into_iter();
         let later = self.io.later.iter().map(|(at, _)| *at);
         let apps = self.apps.values();
-        let apps = apps.filter_map(|state| state.primary.next_deadline());
-        let next = paused.chain(later).chain(apps).min();
-        let wait = match next {
+        let apps = apps.filter_map(|state| state.primary.next_deadline(self.io.now));
+        self.wake_at = paused.chain(later).chain(apps).min();
+        let wait = match self.wake_at {
             _ if busy => 0,
             None => return None,
             Some(at) => at.saturating_sub(self.io.now),
