@@ -109,6 +109,36 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_documentation_knows_every_verb_flag_and_exit_code() {
+        let doc = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+        let doc = std::fs::read_to_string(doc).unwrap();
+        for verb in Cli::command().get_subcommands() {
+            let name = verb.get_name();
+            assert!(
+                doc.contains(&format!("| `{name}")),
+                "{name} is not in docs/cli.md"
+            );
+            for alias in verb.get_all_aliases() {
+                assert!(
+                    doc.contains(&format!("`{alias}`")),
+                    "{alias} is not in docs/cli.md"
+                );
+            }
+            let flags = verb.get_arguments().filter_map(|arg| arg.get_long());
+            for flag in flags.filter(|flag| *flag != "help") {
+                assert!(
+                    doc.contains(&format!("`--{flag}")),
+                    "--{flag} is not in docs/cli.md"
+                );
+            }
+        }
+        for code in ExitCode::ALL {
+            let row = format!("| {} | {} |", code as u8, code.meaning());
+            assert!(doc.contains(&row), "docs/cli.md lacks `{row}`");
+        }
+    }
+
     fn parsed(line: &str) -> Result<VerbArgs, clap::Error> {
         let words = std::iter::once("rota").chain(line.split(' ').filter(|word| !word.is_empty()));
         Cli::try_parse_from(words).map(|cli| cli.verb)
