@@ -136,7 +136,14 @@ impl App {
             return WayBack::Lost;
         }
         slot.spec = before.spec.clone();
-        if replaced || slot.holder().is_none() {
+        let holder = slot.holder();
+        // A new worker that is not ready yet is of no use to anybody.
+        if let Some(idle) = holder.filter(|_| replaced && !self.serves(number)) {
+            rollout.leaving.insert(idle);
+            let seat = Seat::Vacant { until: cx.now };
+            self.dismiss(cx, idle, Rung::Drain, StopReason::RolledBack, seat, true);
+        }
+        if replaced || holder.is_none() {
             WayBack::Restore
         } else {
             WayBack::Stays
