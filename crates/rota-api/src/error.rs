@@ -122,3 +122,56 @@ impl ErrorCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [ErrorCode; 17] = [
+        ErrorCode::BadRequest,
+        ErrorCode::NotFound,
+        ErrorCode::NoSuchTarget,
+        ErrorCode::AlreadyRunning,
+        ErrorCode::InvalidSpec,
+        ErrorCode::ScriptNotFound,
+        ErrorCode::NotRunnable,
+        ErrorCode::SpawnFailed,
+        ErrorCode::Crashed,
+        ErrorCode::NotReady,
+        ErrorCode::Errored,
+        ErrorCode::Superseded,
+        ErrorCode::Refused,
+        ErrorCode::AddressInUse,
+        ErrorCode::TooLarge,
+        ErrorCode::ShuttingDown,
+        ErrorCode::Internal,
+    ];
+
+    #[test]
+    fn the_documentation_knows_every_code_and_its_status() {
+        let doc = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md");
+        let doc = std::fs::read_to_string(doc).unwrap();
+        for code in ALL {
+            let name = serde_json::to_string(&code).unwrap().replace('"', "`");
+            let status = format!(" {} |", code.http_status());
+            let known = |line: &&str| {
+                let mut cells = line.split('|').skip(1);
+                cells.next().is_some_and(|cell| cell.contains(&name))
+                    && cells
+                        .next()
+                        .is_some_and(|cell| cell.trim().parse::<u16>().is_ok())
+            };
+            let row = doc.lines().find(known);
+            let row = row.unwrap_or_else(|| panic!("{name} is not in docs/api.md"));
+            assert!(row.contains(&status), "{row}");
+        }
+    }
+
+    #[test]
+    fn codes_of_later_versions_are_still_errors() {
+        let json = r#"{"error":{"code":"quota","message":"too much"}}"#;
+        let body: ErrorBody = serde_json::from_str(json).unwrap();
+        assert_eq!(body.error.code, ErrorCode::Internal);
+        assert_eq!(body.error.code.exit_code(), ExitCode::Failed);
+    }
+}

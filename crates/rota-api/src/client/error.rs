@@ -55,6 +55,28 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// A failure of the connection: an end in the middle is told apart from everything else.
+    pub(super) fn of_connection(error: hyper::Error) -> Self {
+        let cut_off = |error: &(dyn std::error::Error + 'static)| {
+            error.downcast_ref::<io::Error>().is_some_and(|error| {
+                matches!(
+                    error.kind(),
+                    io::ErrorKind::UnexpectedEof
+                        | io::ErrorKind::ConnectionReset
+                        | io::ErrorKind::BrokenPipe
+                )
+            })
+        };
+        let ended = error.is_incomplete_message()
+            || error.is_closed()
+            || error.is_canceled()
+            || std::error::Error::source(&error).is_some_and(cut_off);
+        match ended {
+            true => Self::Ended,
+            false => Self::Broken(error),
+        }
+    }
+
     /// True if there is no daemon, so that one may be started.
     pub const fn is_absent(&self) -> bool {
         matches!(self, Self::NotRunning { .. } | Self::Stale { .. })

@@ -54,10 +54,7 @@ where
                         self.buffer.extend_from_slice(&data);
                     }
                 }
-                Some(Err(error)) if error.is_incomplete_message() => {
-                    return Err(ClientError::Ended);
-                }
-                Some(Err(error)) => return Err(ClientError::Broken(error)),
+                Some(Err(error)) => return Err(ClientError::of_connection(error)),
                 None if self.buffer.len() == self.start => return Ok(None),
                 None => return Err(ClientError::Ended),
             }
