@@ -61,7 +61,7 @@ impl Client {
     pub async fn over(stream: UnixStream) -> Result<Self, ClientError> {
         let (sender, connection) = http1::handshake(HyperIo::new(stream))
             .await
-            .map_err(ClientError::Broken)?;
+            .map_err(ClientError::of_connection)?;
         // Its end is seen by the request that is running, with the same error.
         tokio::spawn(connection);
         Ok(Self { sender })
@@ -169,12 +169,11 @@ impl Client {
             .header(header::CONTENT_TYPE, paths::JSON)
             .body(Full::new(body))
             .map_err(|error| ClientError::Protocol(error.to_string()))?;
-        let response = self.sender.send_request(request).await.map_err(|error| {
-            match error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
-                true => ClientError::Ended,
-                false => ClientError::Broken(error),
-            }
-        })?;
+        let response = self
+            .sender
+            .send_request(request)
+            .await
+            .map_err(ClientError::of_connection)?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -210,8 +209,7 @@ async fn whole(response: Response<Incoming>) -> Result<Bytes, ClientError> {
         .await
         .map(http_body_util::Collected::to_bytes)
         .map_err(|error| match error.downcast::<hyper::Error>() {
-            Ok(error) if error.is_incomplete_message() => ClientError::Ended,
-            Ok(error) => ClientError::Broken(*error),
+            Ok(error) => ClientError::of_connection(*error),
             Err(error) => ClientError::Protocol(error.to_string()),
         })
 }
