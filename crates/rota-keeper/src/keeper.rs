@@ -252,7 +252,7 @@ impl Keeper {
                 .map(Signal::number)
                 .contains(&number)
         };
-        if ends(number) && self.unseen.iter().any(|seen| ends(*seen)) {
+        if !self.is_leaving() && ends(number) && self.unseen.iter().any(|seen| ends(*seen)) {
             log(format_args!(
                 "{signal}, and no supervisor: everything is stopped at once"
             ));

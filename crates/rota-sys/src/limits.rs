@@ -25,7 +25,9 @@ pub fn raise_nofile() -> io::Result<u64> {
     Ok(now.maximum.unwrap_or(u64::MAX))
 }
 
-/// The limit that children shall have, if it is not this process's own.
-pub(crate) fn nofile_for_children() -> Option<Rlimit> {
-    ORIGINAL_NOFILE.get().copied()
+/// The soft limit that children shall have, if it is not this process's own.
+pub(crate) fn nofile_for_children() -> Option<u64> {
+    ORIGINAL_NOFILE
+        .get()
+        .map(|limit| limit.current.unwrap_or(u64::MAX))
 }

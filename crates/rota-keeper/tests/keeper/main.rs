@@ -6,8 +6,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test, though not built as one
 
+mod families;
+mod inheritance;
+mod limits;
 mod parts;
+mod processes;
 mod rig;
+mod succession;
 mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -4,8 +4,6 @@ use std::ffi::{c_char, c_int};
 use std::os::fd::RawFd;
 use std::ptr;
 
-use rustix::process::Rlimit;
-
 use super::Stage;
 
 /// A report of failure: the stage, and the error number in native byte order.
@@ -26,7 +24,8 @@ pub(super) struct Plan<'a> {
     pub new_session: bool,
     pub umask: Option<u32>,
     pub nice: Option<i32>,
-    pub nofile: Option<Rlimit>,
+    /// The soft limit of open files.
+    pub nofile: Option<libc::rlim_t>,
 }
 
 /// Forks; the child never returns. The error is an error number.
@@ -139,11 +138,11 @@ fn attributes(plan: &Plan<'_>) -> Option<()> {
         if let Some(mask) = plan.umask {
             libc::umask(mask & 0o7777);
         }
-        if let Some(limit) = &plan.nofile {
-            let limit = libc::rlimit {
-                rlim_cur: limit.current.unwrap_or(libc::RLIM_INFINITY),
-                rlim_max: limit.maximum.unwrap_or(libc::RLIM_INFINITY),
-            };
+        if let Some(soft) = plan.nofile {
+            // Within what the hard limit is by now, which somebody may have lowered.
+            let mut limit: libc::rlimit = std::mem::zeroed();
+            check(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit))?;
+            limit.rlim_cur = soft.min(limit.rlim_max);
             check(libc::setrlimit(libc::RLIMIT_NOFILE, &limit))?;
         }
         if let Some(nice) = plan.nice {
