@@ -172,6 +172,17 @@ impl LogHub {
         }
     }
 
+    /// Says a line of the supervisor's own on standard error: the terminal in foreground mode, and
+    /// `daemon.log` otherwise. Never fails and never blocks; the line is lost when nobody takes it.
+    pub fn say(&self, line: &str) {
+        if let Some(terminal) = &self.shared.terminal {
+            terminal.send(Stream::Err, format!("{line}\n").into_bytes(), 1);
+        } else if self.shared.files.has_room() {
+            let job = FileJob::Say(line.to_owned());
+            self.shared.files.push(line.len(), job);
+        }
+    }
+
     /// Figures about losses since the start.
     pub fn stats(&self) -> LogStats {
         let losses = &self.shared.losses;

@@ -24,6 +24,7 @@
 //!
 //! hub.reopen(); // SIGUSR1
 //! hub.remove_app("api"); // closes its files, keeps them
+//! hub.say("…"); // our own messages: never fails, never blocks, unlike eprintln!; `tell` elsewhere
 //! hub.stats(); // LogStats { lost_lines, lost_bytes, failing_files, terminal_lost_lines }
 //! hub.close().await; // flush and end the threads, in bounded time
 //! ```
@@ -52,3 +53,4 @@ pub use readback::FileTail;
 pub use reader::{Reader, worker_pipe};
 pub use split::MAX_LINE;
 pub use terminal::Terminal;
+pub use writer::tell;

@@ -1,6 +1,6 @@
 //! The thread that writes the log files, so that a slow disk stops nothing else.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -31,10 +31,20 @@ pub(super) enum FileJob {
         lines: usize,
         reply: oneshot::Sender<Vec<FileTail>>,
     },
+    /// A line of our own, for standard error (`daemon.log`).
+    Say(String),
     Reopen,
     RemoveApp(Arc<str>),
     /// Everything before is written.
     Flushed(oneshot::Sender<()>),
+}
+
+/// Says a line on our own standard error. Unlike `eprintln!` it does not panic when that is closed or
+/// the disk is full: then the line is lost. It may block; on the supervisor's thread use
+/// [`LogHub::say`](super::LogHub::say).
+pub fn tell(line: &str) {
+    // One write, so that lines of several processes do not mix.
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Starts the thread. It ends when the queue is closed and empty.
@@ -62,6 +72,7 @@ fn carry_out(files: &mut LogFiles, job: FileJob) {
             // Who asked may have gone.
             let _ = reply.send(read_back(files.dir(), &filter, lines));
         }
+        FileJob::Say(line) => tell(&line),
         FileJob::Reopen => files.reopen(),
         FileJob::RemoveApp(app) => files.remove_app(&app),
         FileJob::Flushed(reply) => {

@@ -262,22 +262,30 @@ async fn a_folder_that_vanishes_is_made_again() {
     .await;
 }
 
-/// The limit is one of a process, so this test runs itself in another one.
+/// Runs one of these tests again, in a process of its own that the shell has prepared. True in the
+/// process that is to start it; false inside.
+fn started_inside(test: &str, shell: &str) -> bool {
+    const INSIDE: &str = "ROTA_TEST_INSIDE";
+    if std::env::var_os(INSIDE).is_some() {
+        return false;
+    }
+    let output = Command::new("sh")
+        .args(["-c", shell])
+        .arg(std::env::current_exe().unwrap())
+        .arg(test)
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 passed"), "{text}");
+    assert!(output.status.success(), "{output:?}");
+    true
+}
+
 #[tokio::test]
 async fn a_limit_of_the_file_size_is_a_disk_error_like_others() {
-    const INSIDE: &str = "ROTA_TEST_INSIDE_FILE_SIZE_LIMIT";
-    if std::env::var_os(INSIDE).is_none() {
-        let test = "a_limit_of_the_file_size_is_a_disk_error_like_others";
-        let output = Command::new("sh")
-            .args(["-c", "ulimit -f 8; exec \"$0\" \"$1\""])
-            .arg(std::env::current_exe().unwrap())
-            .arg(test)
-            .env(INSIDE, "1")
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("1 passed"), "{text}");
-        assert!(output.status.success(), "{output:?}");
+    let test = "a_limit_of_the_file_size_is_a_disk_error_like_others";
+    if started_inside(test, "ulimit -f 8; exec \"$0\" \"$1\"") {
         return;
     }
     within(async {
@@ -293,4 +301,16 @@ async fn a_limit_of_the_file_size_is_a_disk_error_like_others() {
         assert!(fixture.hub.stats().lost_lines > 0);
     })
     .await;
+}
+
+#[tokio::test]
+async fn our_own_words_may_be_lost_on_a_full_disk_or_a_closed_pipe() {
+    let test = "our_own_words_may_be_lost_on_a_full_disk_or_a_closed_pipe";
+    if started_inside(test, "exec \"$0\" \"$1\" 2>/dev/full") {
+        return;
+    }
+    tell("nobody hears this");
+    let fixture = Fixture::new(None);
+    fixture.hub.say("nor this");
+    fixture.hub.flush().await;
 }

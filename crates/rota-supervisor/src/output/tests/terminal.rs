@@ -134,6 +134,29 @@ async fn a_terminal_that_takes_nothing_is_given_up_and_the_files_have_everything
 }
 
 #[tokio::test]
+async fn our_own_words_stand_between_those_of_the_workers_and_never_block() {
+    within(async {
+        let (screen, terminal) = screen(false);
+        let fixture = Fixture::new(Some(terminal));
+        fixture.hub.say("rota: begins");
+        let (reader, worker) = fixture.attach(source("api", 0, 1, Stream::Err));
+        write_all(worker, b"one\n".to_vec()).await;
+        reader.finish().await;
+        fixture.hub.say("rota: ends");
+        // More than the pipe and the queue can hold, and nobody reads.
+        for _ in 0..100 {
+            fixture.hub.say(&"x".repeat(10_000));
+        }
+        assert!(fixture.hub.stats().terminal_lost_lines > 0);
+        let mut shown = BufReader::new(screen.err).lines();
+        for expected in ["rota: begins", "one", "rota: ends"] {
+            assert_eq!(shown.next().unwrap().unwrap(), expected);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_slow_terminal_loses_nothing() {
     within(async {
         let (screen, terminal) = screen(false);
