@@ -91,7 +91,8 @@ async fn sort(context: &Context, args: &StartArgs) -> Result<Named, Stop> {
     let mut named = Named::default();
     let mut known: Option<Vec<AppView>> = None;
     for word in &args.app.scripts {
-        if specs::is_file(&args.app, word) {
+        // Who gives a name means a new app, also when there is one that is called like its script.
+        if args.app.name.is_some() || specs::is_file(&args.app, word) {
             named.scripts.push(word.clone());
             continue;
         }
