@@ -117,6 +117,10 @@ impl Supervisor {
     }
 
     fn notice(self: &Rc<Self>, app: AppId, notice: &Notice) {
+        if matches!(notice, Notice::Exited { stopped: None, .. }) {
+            // A failure or a finish is told right behind it, with the same facts.
+            return;
+        }
         let (name, progress) = self.with(|state| {
             let name = state.apps.get(&app).map_or("", |app| app.name()).to_owned();
             let workers = &state.workers;

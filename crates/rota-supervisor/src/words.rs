@@ -11,7 +11,8 @@ pub fn span(span: Duration) -> String {
     match seconds {
         0 => format!("{millis}ms"),
         1..60 if millis.is_multiple_of(1000) => format!("{seconds}s"),
-        1..60 => format!("{:.1}s", span.as_secs_f64()),
+        1..10 => format!("{:.1}s", span.as_secs_f64()),
+        10..60 => format!("{seconds}s"),
         60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
     }
@@ -142,6 +143,7 @@ mod tests {
             (320, "320ms"),
             (2000, "2s"),
             (2100, "2.1s"),
+            (30_040, "30s"),
             (185_000, "3m05s"),
             (7_800_000, "2h10m"),
         ] {

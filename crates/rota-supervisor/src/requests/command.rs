@@ -1,0 +1,155 @@
+//! Commands for apps that exist, translated into the engine's.
+
+use std::rc::Rc;
+
+use rota_api::{ApiError, CommandRequest, ErrorCode, Verb};
+use rota_config::{ScaleTo, SpecUpdate};
+use rota_engine::{AppId, Command, CommandId, Event, Generation, Policy, Slot};
+
+use super::prepare::prepare;
+use crate::api::LineSender;
+use crate::supervisor::Supervisor;
+use crate::targets::Selection;
+
+impl Supervisor {
+    /// Does something with apps that exist.
+    ///
+    /// # Errors
+    /// A target that names nothing, or a change that cannot be made.
+    pub(crate) fn command(
+        self: &Rc<Self>,
+        request: &CommandRequest<SpecUpdate>,
+        listener: Option<LineSender>,
+    ) -> Result<(), ApiError> {
+        let chosen = self.select(&request.targets)?;
+        let mut commands = Vec::new();
+        for selection in &chosen {
+            commands.push((selection.app, self.translate(request, selection)?));
+        }
+        let (operation, given) = self.with(|state| {
+            let operation = state.operations.begin(listener, Vec::new());
+            let given: Vec<(CommandId, Command)> = commands
+                .into_iter()
+                .map(|(app, command)| {
+                    let name = state.apps.get(&app).map_or("", |app| app.name()).to_owned();
+                    (state.operations.add(operation, app, &name), command)
+                })
+                .collect();
+            (operation, given)
+        });
+        for (id, command) in given {
+            self.feed(Event::Command { id, command });
+        }
+        self.with(|state| state.operations.finish_if_settled(operation));
+        Ok(())
+    }
+
+    fn translate(
+        &self,
+        request: &CommandRequest<SpecUpdate>,
+        selection: &Selection,
+    ) -> Result<Command, ApiError> {
+        let app = selection.app;
+        let slots = selection.slots.clone();
+        Ok(match request.verb {
+            Verb::Start => self.start_again(app, slots, request.update.as_ref())?,
+            Verb::Stop => Command::Stop { app, slots },
+            Verb::Restart => Command::Restart {
+                app,
+                slots,
+                update: self.updated(app, request.update.as_ref())?,
+            },
+            Verb::Reload => Command::Reload {
+                app,
+                slots,
+                update: self.updated(app, request.update.as_ref())?,
+            },
+            Verb::Delete => Command::Delete { app },
+            Verb::Scale => Command::Scale {
+                app,
+                instances: self.wanted_instances(app, request.instances.as_deref())?,
+            },
+        })
+    }
+
+    /// Start of an app that is known: with its newest specification, or a changed one.
+    fn start_again(
+        &self,
+        app: AppId,
+        slots: Option<Vec<Slot>>,
+        update: Option<&SpecUpdate>,
+    ) -> Result<Command, ApiError> {
+        if slots.is_some() {
+            let update = self.updated(app, update)?;
+            return Ok(Command::Restart { app, slots, update });
+        }
+        let updated = self.updated(app, update)?;
+        let (mut policy, generation) = match updated {
+            Some(updated) => updated,
+            None => self.with(|state| {
+                let entry = state.apps.get(&app).ok_or_else(gone)?;
+                let view = state.engine.app(app).ok_or_else(gone)?;
+                let prepared = entry.prepared(view.generation).ok_or_else(gone)?;
+                Ok::<_, ApiError>((prepared.policy(self.cpus), view.generation))
+            })?,
+        };
+        // What `scale` has said since the first start counts, not what the start said.
+        let scaled = self.with(|state| state.engine.app(app).map(|view| view.instances));
+        policy.instances = scaled.filter(|&n| n > 0).unwrap_or(policy.instances);
+        Ok(Command::Start {
+            app,
+            policy,
+            generation,
+        })
+    }
+
+    /// A new generation for an app, if an update asks for one.
+    fn updated(
+        &self,
+        app: AppId,
+        update: Option<&SpecUpdate>,
+    ) -> Result<Option<(Policy, Generation)>, ApiError> {
+        let Some(update) = update.filter(|update| !update.is_empty()) else {
+            return Ok(None);
+        };
+        let spec = self.with(|state| {
+            let entry = state.apps.get(&app).ok_or_else(gone)?;
+            let now = state
+                .engine
+                .app(app)
+                .map_or(entry.newest, |view| view.generation);
+            let prepared = entry.prepared(now).ok_or_else(gone)?;
+            Ok::<_, ApiError>(update.apply(&prepared.spec))
+        })?;
+        let prepared = prepare(spec)?;
+        let policy = prepared.policy(self.cpus);
+        self.with(|state| {
+            let entry = state.apps.get_mut(&app).ok_or_else(gone)?;
+            Ok(Some((policy, entry.add_generation(prepared))))
+        })
+    }
+
+    fn wanted_instances(&self, app: AppId, text: Option<&str>) -> Result<u32, ApiError> {
+        let text = text.ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::BadRequest,
+                "scale needs `instances`: 4, +1, -1 or max",
+            )
+        })?;
+        let to: ScaleTo = text
+            .parse()
+            .map_err(|e| ApiError::new(ErrorCode::BadRequest, format!("{e}")))?;
+        let now = self.with(|state| state.engine.app(app).map_or(0, |view| view.instances));
+        to.target(now, self.cpus).ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::Refused,
+                format!("{now} workers cannot be scaled by {text}: at least one must stay"),
+            )
+            .with_hint("`rota stop` stops them all")
+        })
+    }
+}
+
+fn gone() -> ApiError {
+    ApiError::new(ErrorCode::NoSuchTarget, "the app has just been deleted")
+}

@@ -1,0 +1,71 @@
+//! Signals to workers, and the end of the daemon.
+
+use std::rc::Rc;
+
+use rota_api::{ApiError, ErrorCode, ShutdownRequest, SignalRequest, SignalResponse};
+use rota_engine::{AppId, Command, Event};
+
+use crate::api::LineSender;
+use crate::supervisor::Supervisor;
+
+impl Supervisor {
+    /// Sends a signal to the processes that the targets mean.
+    ///
+    /// # Errors
+    /// A target that names nothing, or a signal that does not exist.
+    pub(crate) fn signal(&self, request: &SignalRequest) -> Result<SignalResponse, ApiError> {
+        let signal: rota_config::SignalName = request
+            .signal
+            .parse()
+            .map_err(|e| ApiError::new(ErrorCode::BadRequest, format!("{e}")))?;
+        let chosen = self.select(&request.targets)?;
+        let meant = self.with(|state| {
+            let means = |app, slot| {
+                chosen.iter().any(|selection| {
+                    selection.app == app
+                        && selection.slots.as_ref().is_none_or(|s| s.contains(&slot))
+                })
+            };
+            let workers = state.workers.iter();
+            let mut meant: Vec<(u64, u32)> = workers
+                .filter(|(_, worker)| means(worker.app, worker.slot))
+                .filter_map(|(&id, worker)| Some((id, worker.pid?)))
+                .collect();
+            meant.sort_unstable();
+            meant
+        });
+        for (worker, _) in &meant {
+            self.keeper.signal_process(*worker, signal.number());
+        }
+        Ok(SignalResponse {
+            signal: signal.as_str().to_owned(),
+            pids: meant.into_iter().map(|(_, pid)| pid).collect(),
+        })
+    }
+
+    /// Ends the daemon with everything in it.
+    pub(crate) fn shut_down(self: &Rc<Self>, now: bool, listener: Option<LineSender>) {
+        self.say(if now { "stopping at once" } else { "stopping" });
+        let id = self.with(|state| {
+            state.stopping = true;
+            let operation = state.operations.begin(listener, Vec::new());
+            let apps: Vec<AppId> = state.apps.keys().copied().collect();
+            let id = state.operations.add(operation, AppId(0), "");
+            state.operations.watch(operation, apps);
+            id
+        });
+        self.feed(Event::Command {
+            id,
+            command: Command::Shutdown { now },
+        });
+    }
+
+    /// `POST /v1/shutdown`.
+    pub(crate) fn shutdown_request(
+        self: &Rc<Self>,
+        request: &ShutdownRequest,
+        listener: Option<LineSender>,
+    ) {
+        self.shut_down(request.now, listener);
+    }
+}

@@ -1,0 +1,7 @@
+//! What callers ask for: checked, translated into the engine's commands, and given to it.
+
+mod command;
+mod daemon;
+mod prepare;
+mod select;
+mod start;

@@ -1,0 +1,64 @@
+//! Which apps and slots a request means.
+
+use rota_api::{ApiError, ErrorCode};
+use rota_engine::AppId;
+
+use crate::supervisor::{State, Supervisor};
+use crate::targets::{Directory, Selection};
+
+impl Supervisor {
+    /// The apps and slots that targets mean.
+    ///
+    /// # Errors
+    /// The first target that names nothing.
+    pub(crate) fn select(&self, targets: &[String]) -> Result<Vec<Selection>, ApiError> {
+        if targets.is_empty() {
+            let error = ApiError::new(ErrorCode::BadRequest, "no target is given");
+            return Err(error.with_hint("a target is a name, an id, `name:slot` or `all`"));
+        }
+        self.with(|state| directory(state).select(targets))
+            .map_err(|unknown| {
+                ApiError::new(ErrorCode::NoSuchTarget, unknown.to_string())
+                    .with_hint("`rota list` shows what there is")
+            })
+    }
+
+    /// The names of the apps that are meant.
+    pub(crate) fn names(&self, chosen: &[Selection]) -> Vec<String> {
+        self.with(|state| {
+            let name = |s: &Selection| {
+                state
+                    .apps
+                    .get(&s.app)
+                    .map_or("", |app| app.name())
+                    .to_owned()
+            };
+            chosen.iter().map(name).collect()
+        })
+    }
+
+    /// True if any slot of the app is meant to run.
+    pub(crate) fn is_wanted(&self, app: AppId) -> bool {
+        self.with(|state| {
+            let view = state.engine.app(app);
+            view.is_some_and(|view| view.slots.iter().any(|slot| slot.wanted))
+        })
+    }
+}
+
+/// Everything that targets can name.
+fn directory(state: &State) -> Directory {
+    let mut directory = Directory::default();
+    for view in state.engine.apps() {
+        let Some(app) = state.apps.get(&view.app) else {
+            continue;
+        };
+        directory.apps.insert(app.name().to_owned(), view.app);
+        for slot in &view.slots {
+            directory.ids.insert(slot.id, (view.app, slot.slot));
+        }
+        let slots = view.slots.iter().map(|slot| slot.slot).collect();
+        directory.slots.insert(view.app, slots);
+    }
+    directory
+}

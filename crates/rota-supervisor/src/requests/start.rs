@@ -1,0 +1,131 @@
+//! `start`: new apps, and known ones again with a new specification.
+
+use std::rc::Rc;
+
+use rota_api::{ApiError, CommandResult, ErrorCode, StartRequest};
+use rota_config::AppSpec;
+use rota_engine::{AppId, Command, Event, Generation};
+
+use super::prepare::prepare;
+use crate::api::LineSender;
+use crate::apps::{App, Prepared};
+use crate::listen;
+use crate::supervisor::{State, Supervisor, unix_millis};
+
+impl Supervisor {
+    /// Starts apps. All of them are checked before the first is started.
+    ///
+    /// # Errors
+    /// A specification that cannot be run, or an app that runs already.
+    pub(crate) fn start(
+        self: &Rc<Self>,
+        request: StartRequest<AppSpec>,
+        listener: Option<LineSender>,
+    ) -> Result<(), ApiError> {
+        let mut checked = Vec::new();
+        for spec in request.apps {
+            let known = self.with(|state| find(state, spec.name.as_str()));
+            if let Some(app) = known
+                && !request.force
+                && self.is_wanted(app)
+            {
+                return Err(already_running(spec.name.as_str()));
+            }
+            checked.push((known, prepare(spec)?));
+        }
+        let operation = self.with(|state| state.operations.begin(listener, Vec::new()));
+        for (known, prepared) in checked {
+            self.start_one(operation, known, prepared);
+        }
+        self.with(|state| state.operations.finish_if_settled(operation));
+        Ok(())
+    }
+
+    fn start_one(self: &Rc<Self>, operation: u64, known: Option<AppId>, prepared: Rc<Prepared>) {
+        let name = prepared.spec.name.as_str().to_owned();
+        let policy = prepared.policy(self.cpus);
+        let sockets = match listen::open(&prepared.spec) {
+            Ok(sockets) => sockets,
+            Err(error) if known.is_some_and(|app| self.same_sockets(app, &prepared.spec)) => {
+                // The app's own sockets are in the way: they are kept.
+                drop(error);
+                Vec::new()
+            }
+            Err(error) => {
+                let result =
+                    CommandResult::failed(name, ErrorCode::AddressInUse, error.to_string());
+                self.with(|state| state.operations.add_result(operation, result));
+                return;
+            }
+        };
+        let (app, generation, command) = self.with(|state| {
+            let (app, generation) = register(state, known, prepared);
+            if let Some(entry) = state.apps.get_mut(&app)
+                && !sockets.is_empty()
+            {
+                entry.sockets = sockets;
+            }
+            (app, generation, state.operations.add(operation, app, &name))
+        });
+        self.checkpoint(app);
+        let running = known.is_some() && self.is_wanted(app);
+        let command_for = if running {
+            Command::Restart {
+                app,
+                slots: None,
+                update: Some((policy, generation)),
+            }
+        } else {
+            Command::Start {
+                app,
+                policy,
+                generation,
+            }
+        };
+        self.feed(Event::Command {
+            id: command,
+            command: command_for,
+        });
+    }
+
+    fn same_sockets(&self, app: AppId, spec: &AppSpec) -> bool {
+        self.with(|state| {
+            let newest = state
+                .apps
+                .get(&app)
+                .and_then(|app| app.prepared(app.newest));
+            newest.is_some_and(|prepared| prepared.spec.listen == spec.listen)
+        })
+    }
+}
+
+/// The app of that name.
+fn find(state: &State, name: &str) -> Option<AppId> {
+    let app = state.apps.values().find(|app| app.name() == name);
+    app.map(|app| app.id)
+}
+
+/// Adds a new app, or a new generation to a known one.
+fn register(
+    state: &mut State,
+    known: Option<AppId>,
+    prepared: Rc<Prepared>,
+) -> (AppId, Generation) {
+    if let Some(app) = known.and_then(|app| state.apps.get_mut(&app)) {
+        return (app.id, app.add_generation(prepared));
+    }
+    state.last_app += 1;
+    let id = AppId(state.last_app);
+    state.apps.insert(id, App::new(id, unix_millis(), prepared));
+    (id, 1)
+}
+
+fn already_running(name: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::AlreadyRunning,
+        format!("`{name}` is running already"),
+    )
+    .with_hint(
+        "use `rota reload` to load new code, `--force` to restart it, or `--name` for a second app",
+    )
+}
