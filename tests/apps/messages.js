@@ -1,5 +1,6 @@
 // Uses the channel for its own messages, large and many, and tells what it has received.
 const http = require('http')
+const net = require('net')
 
 const received = []
 process.on('message', (message) => received.push(message))
@@ -19,7 +20,10 @@ http.createServer(async (req, res) => {
     return res.end(JSON.stringify({ pid: process.pid, results }))
   }
   if (url.pathname === '/send-handle') {
-    const results = [await new Promise((done) => process.send('a socket', req.socket.server, (e) => done(e ? String(e) : 'sent')))]
+    const extra = net.createServer().listen({ port: 0, exclusive: true })
+    await new Promise((done) => extra.on('listening', done))
+    const results = [await new Promise((done) => process.send('a server', extra, (e) => done(e ? String(e) : 'sent')))]
+    extra.close()
     results.push(await send('after the handle'))
     return res.end(JSON.stringify({ pid: process.pid, results }))
   }

@@ -111,11 +111,7 @@ fn a_late_failure_undoes_the_steps_that_went_well() {
             "if (process.env.NODE_APP_INSTANCE === '2') throw new Error('broken in slot 2')\n{good}"
         ),
     );
-    let load = load_on(started.port)
-        .keep_alive(4)
-        .one_shot(2)
-        .start()
-        .unwrap();
+    let load = load_on(started.port).one_shot(6).start().unwrap();
     assert!(load.until_answered_blocking(100, Duration::from_secs(60)));
     home.rota(&["reload", "app"])
         .fails(1)

@@ -27,12 +27,7 @@ fn serves_and_reloads(app: &str) {
     let home = Home::new();
     let _alone = heavy();
     let started = home.start(app, &["-i", "2"]);
-    let load = load_on(started.port)
-        .keep_alive(10)
-        .one_shot(5)
-        .idle(5, 50..300)
-        .start()
-        .unwrap();
+    let load = load_on(started.port).one_shot(10).start().unwrap();
     assert!(load.until_answered_blocking(200, Duration::from_secs(60)));
     home.rota(&["reload", "app"]).ok();
     let answered = load.answered();
@@ -52,30 +47,47 @@ fn fastify() {
     serves_and_reloads("fastify.js");
 }
 
+/// Runs undici with this pipelining (0 = a connection for every request) until `during` has ended.
+fn undici(home: &Home, port: u16, pipelining: &str, during: impl FnOnce()) -> serde_json::Value {
+    let stop = home.path().join("stop");
+    let mut client = home.program("node");
+    client.arg(client_path("undici.js")).args([
+        &port.to_string(),
+        &stop.display().to_string(),
+        pipelining,
+    ]);
+    let mut client = Foreground::start(&mut client);
+    client.until_says("running");
+    during();
+    home.write("stop", "");
+    assert_eq!(client.wait(), 0);
+    let line = client.until_says("{");
+    std::fs::remove_file(stop).unwrap();
+    serde_json::from_str(&line).unwrap()
+}
+
 #[test]
 fn undici_clients_lose_nothing() {
     let home = Home::new();
     let _alone = heavy();
     let started = home.start("express.js", &["-i", "2"]);
-    let stop = home.path().join("stop").display().to_string();
-    let mut client = home.program("node");
-    client
-        .arg(client_path("undici.js"))
-        .args([&started.port.to_string(), &stop]);
-    let mut client = Foreground::start(&mut client);
-    client.until_says("running");
-    for _ in 0..3 {
-        home.rota(&["reload", "app"]).ok();
-    }
-    home.write("stop", "");
-    assert_eq!(client.wait(), 0);
-    let line = client.until_says("{");
-    let result: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let result = undici(&home, started.port, "0", || {
+        for _ in 0..3 {
+            home.rota(&["reload", "app"]).ok();
+        }
+    });
     assert_eq!(result["failed"], 0, "{result}");
     assert!(
         result["pids"].as_array().unwrap().len() >= 4,
         "it has met old and new workers: {result}"
     );
+    for pipelining in ["1", "8"] {
+        let result = undici(&home, started.port, pipelining, || {
+            home.rota(&["scale", "app", "4"]).ok();
+        });
+        assert_eq!(result["failed"], 0, "pipelining {pipelining}: {result}");
+        assert!(result["ok"].as_u64().unwrap() > 0);
+    }
 }
 
 #[test]
@@ -156,11 +168,7 @@ fn next_start() {
         answer.status == 200 && answer.body.contains("worker "),
         "{answer:?}"
     );
-    let load = load_on(port.number)
-        .keep_alive(4)
-        .one_shot(2)
-        .start()
-        .unwrap();
+    let load = load_on(port.number).one_shot(4).start().unwrap();
     assert!(load.until_answered_blocking(50, Duration::from_secs(60)));
     home.rota(&["reload", "app"]).ok();
     let report = load.stop_blocking();
