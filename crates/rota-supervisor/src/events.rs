@@ -12,6 +12,7 @@ use crate::dispatch::{DispatchCommand, DispatchEvent};
 use crate::launch::worker_key;
 use crate::notify::Notification;
 use crate::supervisor::Supervisor;
+use crate::words;
 use crate::worker::{Watchdog, Worker};
 
 impl Supervisor {
@@ -28,7 +29,7 @@ impl Supervisor {
                 errno,
             } => {
                 let name = self.name_of(child);
-                let signal = crate::words::signal_name(signal);
+                let signal = words::signal_name(signal);
                 let error = std::io::Error::from_raw_os_error(errno);
                 // A process that has just ended is no news.
                 if error.raw_os_error() != Some(rustix::io::Errno::SRCH.raw_os_error()) {
@@ -274,7 +275,7 @@ impl Supervisor {
                 match left {
                     None => return,
                     Some((Duration::ZERO, span)) => {
-                        let span = crate::words::span(span);
+                        let span = words::span(span);
                         this.hung(worker, &format!("no WATCHDOG=1 for {span}"));
                         return;
                     }
@@ -304,6 +305,6 @@ fn exit_status(status: rota_keeper::protocol::ExitStatus) -> ExitStatus {
         rota_keeper::protocol::ExitStatus::Code(code) => ExitStatus::Code(code),
         rota_keeper::protocol::ExitStatus::Signal { number, .. } => ExitStatus::Signal(number),
         // A main process (`MAINPID=`) of somebody else: how it ended was not told to us.
-        rota_keeper::protocol::ExitStatus::Unknown => ExitStatus::Code(0),
+        rota_keeper::protocol::ExitStatus::Unknown => ExitStatus::Code(words::UNKNOWN_CODE),
     }
 }

@@ -1,6 +1,6 @@
 //! The line to the keeper: sends at once when it can, queues in order when it cannot.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
@@ -36,6 +36,8 @@ pub struct KeeperLink {
     socket: AsyncFd<KeeperClient>,
     queue: RefCell<VecDeque<(ToKeeper, Vec<OwnedFd>)>>,
     queued: Notify,
+    /// A message from the queue is being sent: nothing may overtake it.
+    sending: Cell<bool>,
 }
 
 impl KeeperLink {
@@ -54,6 +56,7 @@ impl KeeperLink {
             socket,
             queue: RefCell::default(),
             queued: Notify::new(),
+            sending: Cell::new(false),
         })
     }
 
@@ -78,9 +81,13 @@ impl KeeperLink {
                 let next = self.queue.borrow_mut().pop_front();
                 let Some((message, fds)) = next else { break };
                 let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
-                self.socket
+                self.sending.set(true);
+                let sent = self
+                    .socket
                     .async_io(Interest::WRITABLE, |client| client.send(&message, &fds))
-                    .await?;
+                    .await;
+                self.sending.set(false);
+                sent?;
             }
         }
     }
@@ -156,7 +163,7 @@ impl KeeperLink {
     }
 
     fn send(&self, message: ToKeeper, fds: Vec<OwnedFd>) {
-        if self.queue.borrow().is_empty() {
+        if self.queue.borrow().is_empty() && !self.sending.get() {
             let borrowed: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
             match self.socket.get_ref().send(&message, &borrowed) {
                 Ok(()) => return,

@@ -18,9 +18,14 @@ pub fn span(span: Duration) -> String {
     }
 }
 
+/// The exit code of a process whose end somebody else was told (a main process by `MAINPID=` below
+/// another parent). No real one is negative.
+pub const UNKNOWN_CODE: i32 = -1;
+
 /// How a process ended: `exit code 1`, `signal 9 (SIGKILL)`.
 pub fn exit(status: ExitStatus) -> String {
     match status {
+        ExitStatus::Code(UNKNOWN_CODE) => "an unknown status".to_owned(),
         ExitStatus::Code(code) => format!("exit code {code}"),
         ExitStatus::Signal(number) => format!("signal {number} ({})", signal_name(number)),
     }
