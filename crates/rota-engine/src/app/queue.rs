@@ -11,7 +11,10 @@ use crate::{CommandId, Generation, Notice, Slot, Verb};
 
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Queued {
+    /// Those who want just this.
     pub(crate) commands: Vec<CommandId>,
+    /// Those whose wish it fulfils as well: reloads of what is on disk.
+    pub(crate) joined: Vec<CommandId>,
     pub(crate) work: Work,
 }
 
@@ -47,20 +50,24 @@ impl Work {
 
 impl App {
     pub(crate) fn enqueue(&mut self, cx: &mut Context, command: CommandId, work: Work) {
-        let mut commands = vec![command];
+        let mut joined = Vec::new();
         if let Work::Reload(slots, update) = &work {
             if update.is_none() && self.join_waiting_reload(cx, command, slots.as_ref()) {
                 return;
             }
             if update.is_some() {
-                commands = self.replace_waiting_reloads(cx, command, slots.as_ref());
+                joined = self.replace_waiting_reloads(cx, command, slots.as_ref());
             }
         }
         cx.notice(Notice::Queued {
             command,
             verb: work.verb(),
         });
-        self.queue.push_back(Queued { commands, work });
+        self.queue.push_back(Queued {
+            commands: vec![command],
+            joined,
+            work,
+        });
     }
 
     /// A reload of what is on disk: one that has not begun yet loads it as well.
@@ -77,11 +84,11 @@ impl App {
                 Work::Reload(chosen, update)
                     if update.is_none() || covers(chosen.as_ref(), slots) =>
                 {
-                    Some((&mut queued.commands, chosen))
+                    Some((&queued.commands, &mut queued.joined, chosen))
                 }
                 Work::Start(_) | Work::Restart(..) | Work::Reload(..) | Work::Scale(_) => None,
             });
-        let Some((commands, chosen)) = waiting else {
+        let Some((commands, joined, chosen)) = waiting else {
             return false;
         };
         match (chosen.as_mut(), slots) {
@@ -92,7 +99,7 @@ impl App {
         if let Some(into) = commands.first().copied() {
             cx.notice(Notice::Merged { command, into });
         }
-        commands.push(command);
+        joined.push(command);
         true
     }
 
@@ -104,7 +111,7 @@ impl App {
         command: CommandId,
         slots: Option<&BTreeSet<Slot>>,
     ) -> Vec<CommandId> {
-        let mut joined = vec![command];
+        let mut joined = Vec::new();
         self.queue.retain(|queued| {
             let Work::Reload(chosen, update) = &queued.work else {
                 return true;
@@ -117,9 +124,10 @@ impl App {
             } else {
                 joined.extend(&queued.commands);
             }
+            joined.extend(&queued.joined);
             false
         });
-        for merged in joined.iter().skip(1) {
+        for merged in &joined {
             cx.notice(Notice::Merged {
                 command: *merged,
                 into: command,
@@ -134,15 +142,22 @@ impl App {
             let keep = !all && matches!(queued.work, Work::Scale(_));
             if !keep {
                 cx.reply_all(&queued.commands, &superseded(by));
+                cx.reply_all(&queued.joined, &superseded(by));
             }
             keep
         });
     }
 
     pub(crate) fn next_in_queue(&mut self, cx: &mut Context) -> bool {
-        let Some(Queued { commands, work }) = self.queue.pop_front() else {
+        let Some(next) = self.queue.pop_front() else {
             return false;
         };
+        let Queued {
+            mut commands,
+            joined,
+            work,
+        } = next;
+        commands.extend(joined);
         self.perform(cx, commands, work);
         true
     }

@@ -28,7 +28,11 @@ impl App {
             errored: errored
                 .filter_map(|slot| slot.last_failure.as_ref())
                 .next_back(),
-            queued: self.queue.iter().map(|queued| queued.commands.len()).sum(),
+            queued: self
+                .queue
+                .iter()
+                .map(|queued| queued.commands.len() + queued.joined.len())
+                .sum(),
         }
     }
 

@@ -58,7 +58,9 @@ pub struct Fate {
     pub drained_after: Option<u64>,
     /// After the stop signal. `None`: it ignores it.
     pub stops_after: Option<u64>,
-    /// After SIGKILL.
+    /// How many SIGKILLs do not reach it.
+    pub kills_lost: u32,
+    /// After the SIGKILL that does.
     pub dies_after: u64,
     /// Says things again, and after its death.
     pub echoes: bool,
@@ -131,6 +133,9 @@ impl Fate {
         }
         if random.percent(4) {
             self.dies_after = random.between(3000, 14_000);
+        }
+        if random.percent(3) {
+            self.kills_lost = 2;
         }
         self.echoes = random.percent(20);
     }

@@ -285,7 +285,11 @@ impl World {
                 }
             }
             Effect::Kill { worker } => {
-                if let Some(actor) = self.actors.get(&worker) {
+                if let Some(actor) = self.actors.get_mut(&worker) {
+                    if actor.fate.kills_lost > 0 {
+                        actor.fate.kills_lost -= 1;
+                        return;
+                    }
                     let time = (self.now + actor.fate.dies_after).max(actor.exists_at + 1);
                     self.at(time, Happening::Dies(worker, ExitStatus::Signal(9)));
                 }

@@ -1,0 +1,16 @@
+//! The engine's rules, one by one. `tests/sim` tries them all at once.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test program: a panic is how it fails"
+)]
+
+mod commands;
+mod ladder;
+mod leaving;
+mod pairs;
+mod restart;
+mod rig;
+mod rollback;
+mod rollout;
