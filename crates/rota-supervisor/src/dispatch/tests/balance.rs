@@ -7,7 +7,7 @@ use rota_node::Balance;
 use super::support::{Cluster, HTTP, count, get, get_kept, nodes};
 use crate::dispatch::DispatchEvent;
 
-const ALL: [Balance; 4] = [
+pub const ALL: [Balance; 4] = [
     Balance::RoundRobin,
     Balance::IpHash,
     Balance::Shared,
