@@ -81,8 +81,15 @@ impl World {
 
     pub fn run(mut self) -> Result<Totals, String> {
         self.plan_commands();
+        let early = self.mode == Mode::Chaos && self.random.percent(10);
+        if early {
+            let time = self.random.between(self.now, self.calm_from);
+            self.shut_down_at(time);
+        }
         self.run_to_rest()?;
-        self.checker.at_rest(&self.engine)?;
+        if !early {
+            self.checker.at_rest(&self.engine)?;
+        }
         self.shut_down();
         self.run_to_rest()?;
         self.checker.at_end(&self.engine)
@@ -114,14 +121,18 @@ impl World {
         }
     }
 
+    fn shut_down_at(&mut self, time: u64) {
+        let now = self.random.percent(40);
+        self.last_command += 1;
+        let id = CommandId(self.last_command);
+        let command = Command::Shutdown { now };
+        self.at(time, Happening::Echo(Event::Command { id, command }));
+    }
+
     fn shut_down(&mut self) {
         for _ in 0..self.random.between(1, 2) {
             let time = self.now + self.random.between(0, 400);
-            let now = self.random.percent(40);
-            self.last_command += 1;
-            let id = CommandId(self.last_command);
-            let command = Command::Shutdown { now };
-            self.at(time, Happening::Echo(Event::Command { id, command }));
+            self.shut_down_at(time);
         }
         // Too late for anything else.
         let late = Command::Reload {
