@@ -306,7 +306,7 @@ async fn a_limit_of_the_file_size_is_a_disk_error_like_others() {
 #[tokio::test]
 async fn our_own_words_may_be_lost_on_a_full_disk_or_a_closed_pipe() {
     let test = "our_own_words_may_be_lost_on_a_full_disk_or_a_closed_pipe";
-    if started_inside(test, "exec \"$0\" \"$1\" 2>/dev/full") {
+    if started_inside(test, "exec \"$0\" \"$1\" --nocapture 2>/dev/full") {
         return;
     }
     tell("nobody hears this");
