@@ -29,8 +29,10 @@ pub struct Policy {
     pub stop_exit_codes: Vec<i32>,
     /// How long a worker may take from its start until it is ready.
     pub ready_timeout: Duration,
-    /// How long the first new worker of a start or a rollout is watched once it is ready.
+    /// How long the first new worker of a rollout is watched once it is ready.
     pub observe: Duration,
+    /// The same for the first worker of a start or restart, where no old worker is left to keep.
+    pub observe_start: Duration,
     /// How long a worker may take to finish its connections before it gets the stop signal.
     pub drain_timeout: Duration,
     /// How long a worker may take to end after the stop signal before it is killed.
@@ -62,6 +64,7 @@ impl Default for Policy {
             stop_exit_codes: Vec::new(),
             ready_timeout: Duration::from_secs(30),
             observe: Duration::from_secs(3),
+            observe_start: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
             kill_timeout: Duration::from_secs(5),
             lenient_first_ready: true,

@@ -8,6 +8,8 @@ use std::time::Duration;
 use rota_config::{AppSpec, ExecMode, Kind, Launch};
 use rota_engine::{AppId, Generation, Policy};
 
+use crate::worker::Readiness;
+
 /// A specification together with what it means on this machine.
 #[derive(Debug)]
 pub struct Prepared {
@@ -118,6 +120,18 @@ impl Prepared {
         self.launch.kind != Kind::Other
     }
 
+    /// How long a start watches its first worker. One that has said that it is ready has proved
+    /// itself; of one that merely exists, a start that fails at once should not be called a success.
+    fn observe_start(&self) -> Duration {
+        match Readiness::of(self) {
+            Readiness::Spawned => {
+                let observe = self.spec.readiness.observe.duration();
+                observe.min(self.spec.restart.min_uptime.duration())
+            }
+            Readiness::Listening | Readiness::Word | Readiness::Probe => Duration::ZERO,
+        }
+    }
+
     /// The engine's settings for this specification.
     pub fn policy(&self, cpus: u32) -> Policy {
         let spec = &self.spec;
@@ -131,6 +145,7 @@ impl Prepared {
             stop_exit_codes: spec.restart.stop_exit_codes.clone(),
             ready_timeout: spec.readiness.listen_timeout.duration(),
             observe: spec.readiness.observe.duration(),
+            observe_start: self.observe_start(),
             drain_timeout: spec.stop.drain_timeout.duration(),
             kill_timeout: spec.stop.kill_timeout.duration(),
             lenient_first_ready: cluster && !spec.readiness.wait_ready && spec.probe.is_none(),

@@ -43,7 +43,7 @@ impl App {
                 slot.spec = spec.clone();
             }
         }
-        let observe = spec.policy.observe;
+        let observe = spec.policy.observe_start;
         self.current = spec;
         self.operation = Some(Operation::Launch(Launch::new(commands, slots, observe)));
     }
@@ -98,7 +98,7 @@ impl App {
                 slot.spec = spec.clone();
             }
         }
-        let mut launch = Launch::new(commands, slots, spec.policy.observe);
+        let mut launch = Launch::new(commands, slots, spec.policy.observe_start);
         launch.stopped = stopped;
         self.current = spec;
         self.operation = Some(Operation::Launch(launch));

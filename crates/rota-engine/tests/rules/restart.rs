@@ -90,7 +90,7 @@ fn a_job_that_ends_well_before_it_is_observed_is_done() {
     let mut rig = Rig::new();
     let start = rig.start(Policy {
         autorestart: false,
-        observe: secs(3),
+        observe_start: secs(3),
         ..policy(1)
     });
     rig.serve(1).exit(1, 0).pass(secs(3));
@@ -161,7 +161,7 @@ fn a_process_that_cannot_be_created_is_tried_again() {
 fn a_start_is_done_when_all_are_ready_and_the_first_was_observed() {
     let mut rig = Rig::new();
     let start = rig.start(Policy {
-        observe: secs(3),
+        observe_start: secs(3),
         ..policy(2)
     });
     rig.serve(1).pass(secs(2));
@@ -177,7 +177,7 @@ fn a_start_is_done_when_all_are_ready_and_the_first_was_observed() {
 fn a_crash_while_the_first_is_observed_fails_the_start() {
     let mut rig = Rig::new();
     let start = rig.start(Policy {
-        observe: secs(3),
+        observe_start: secs(3),
         ..policy(2)
     });
     rig.serve(1).serve(2).pass(secs(2)).exit(2, 1);

@@ -48,7 +48,7 @@ impl Rig {
     /// An app all of whose workers serve; they are 1..=instances.
     pub fn up(policy: Policy) -> Self {
         let mut rig = Self::new();
-        let (instances, observe) = (policy.instances, policy.observe);
+        let (instances, observe) = (policy.instances, policy.observe_start);
         let start = rig.start(policy);
         for worker in 1..=u64::from(instances) {
             rig.spawned(worker);
