@@ -30,7 +30,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             window: 4,
-            patience: 50,
+            patience: 100,
             refusal_pause: 200,
             close_grace: 250,
             leave_grace: 30_000,
