@@ -83,6 +83,10 @@ pub struct AppFlags {
     #[arg(long, value_name = "TIME", help_heading = READY)]
     pub observe: Option<Span>,
 
+    /// Replace a worker that does not say WATCHDOG=1 (sd_notify) more often than this [default: never]
+    #[arg(long, value_name = "TIME", help_heading = READY)]
+    pub watchdog: Option<Span>,
+
     /// How long a worker may take to finish its connections [default: 30s]
     #[arg(long, value_name = "TIME", help_heading = STOPPING)]
     pub drain_timeout: Option<Span>,

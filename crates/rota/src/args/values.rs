@@ -1,16 +1,23 @@
 //! Values of flags that only the command line knows.
 
+use std::fmt;
 use std::str::FromStr;
 
 use rota_config::ScaleTo;
 
-/// `KEY=VALUE` of `--env`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `KEY=VALUE` of `--env`. The value may be a secret: `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct EnvPair {
     /// The name.
     pub key: String,
     /// The value, which may have `=` in it.
     pub value: String,
+}
+
+impl fmt::Debug for EnvPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=(hidden)", self.key)
+    }
 }
 
 impl FromStr for EnvPair {
@@ -80,6 +87,7 @@ mod tests {
     fn env_pairs_split_at_the_first_sign() {
         let pair: EnvPair = "A=b=c d".parse().unwrap();
         assert_eq!((pair.key.as_str(), pair.value.as_str()), ("A", "b=c d"));
+        assert_eq!(format!("{pair:?}"), "A=(hidden)");
         assert_eq!("A=".parse::<EnvPair>().unwrap().value, "");
         assert!("A".parse::<EnvPair>().is_err() && "=x".parse::<EnvPair>().is_err());
     }

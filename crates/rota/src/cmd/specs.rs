@@ -158,6 +158,7 @@ fn set_policies(spec: &mut AppSpec, flags: &AppFlags) {
         flags.listen_timeout.as_ref(),
     );
     set(&mut spec.readiness.observe, flags.observe.as_ref());
+    spec.readiness.watchdog.clone_from(&flags.watchdog);
     set(&mut spec.stop.signal, flags.stop_signal.as_ref());
     set(&mut spec.stop.drain_timeout, flags.drain_timeout.as_ref());
     set(&mut spec.stop.kill_timeout, flags.kill_timeout.as_ref());
