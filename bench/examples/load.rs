@@ -2,6 +2,7 @@
 //!
 //! usage: load ADDRESS SECONDS KEEP_ALIVE ONE_SHOT IDLE [PATH]
 
+use std::io::Write;
 use std::time::Duration;
 
 use rota_bench::load::Load;
@@ -18,12 +19,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .one_shot(one_shot.parse()?)
         .idle(idle.parse()?, 50..500)
         .run_for(Duration::from_secs(seconds.parse()?))?;
-    print!("{report}");
+    let mut out = std::io::stdout().lock();
+    write!(out, "{report}")?;
     for (worker, count) in &report.workers {
-        println!(
+        writeln!(
+            out,
             "  worker {worker}: {} connections, {} requests",
             count.connections, count.requests
-        );
+        )?;
     }
     Ok(())
 }

@@ -168,12 +168,15 @@ impl Drop for Context {
     }
 }
 
-/// The folder that cargo builds into: the nearest one around this program that carries cargo's mark.
+/// The folder that cargo builds into: the outermost one around this program that carries cargo's mark
+/// (the folder of the target triple within it has one too).
 fn target_folder() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
-    let folder = program
+    let marked = program
         .ancestors()
-        .find(|folder| folder.join("CACHEDIR.TAG").exists())
+        .filter(|folder| folder.join("CACHEDIR.TAG").exists());
+    let folder = marked
+        .last()
         .ok_or("this program is not in a cargo target folder; run it by cargo")?;
     Ok(folder.to_owned())
 }
