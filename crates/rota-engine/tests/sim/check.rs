@@ -21,6 +21,7 @@ pub(crate) struct Live {
     pub(crate) spawned: bool,
     pub(crate) signalled: bool,
     pub(crate) drained: bool,
+    pub(crate) killed: bool,
 }
 
 pub(crate) struct Issued {
@@ -186,18 +187,12 @@ impl Checker {
         }
     }
 
-    pub fn after(
-        &mut self,
-        engine: &Engine,
-        event: &Event,
-        effects: &[Effect],
-        now: Time,
-    ) -> Check {
+    pub fn after(&mut self, engine: &Engine, effects: &[Effect], now: Time) -> Check {
         ensure(!self.unknown_at_rest || effects.is_empty(), || {
             format!("an event about an unknown worker did something: {effects:?}")
         })?;
         for effect in effects {
-            self.check_effect(engine, effect, event, now)?;
+            self.check_effect(engine, effect, now)?;
         }
         ensure(engine.next_deadline().is_none_or(|due| due > now), || {
             format!(

@@ -1,20 +1,14 @@
 //! Invariants of single effects.
 
 use rota_engine::{
-    AppId, Command, CommandId, Effect, Engine, Event, FailReason, Failure, Generation, Outcome,
-    Slot, StopReason, Time, WorkerId, WorkerStatus,
+    AppId, Command, CommandId, Effect, Engine, FailReason, Failure, Generation, Outcome, Slot,
+    StopReason, Time, WorkerId,
 };
 
 use crate::check::{Check, Checker, Issued, Live, ensure};
 
 impl Checker {
-    pub(crate) fn check_effect(
-        &mut self,
-        engine: &Engine,
-        effect: &Effect,
-        event: &Event,
-        now: Time,
-    ) -> Check {
+    pub(crate) fn check_effect(&mut self, engine: &Engine, effect: &Effect, now: Time) -> Check {
         match effect {
             Effect::Spawn {
                 worker,
@@ -22,51 +16,13 @@ impl Checker {
                 slot,
                 generation,
             } => self.check_spawn(engine, *worker, *app, *slot, *generation),
-            Effect::Drain { worker } => {
-                let live = self.live.get_mut(worker).ok_or("drain of no live worker")?;
-                ensure(!live.signalled && !live.drained, || {
-                    "wrong drain".to_owned()
-                })?;
-                live.drained = true;
-                Ok(())
-            }
-            Effect::StopSignal { worker } => {
-                let live = self
-                    .live
-                    .get_mut(worker)
-                    .ok_or("signal to no live worker")?;
-                ensure(live.spawned && !live.signalled, || {
-                    "wrong stop signal".to_owned()
-                })?;
-                live.signalled = true;
-                Ok(())
-            }
-            Effect::Kill { worker } => {
-                let live = self.live.contains_key(worker);
-                if engine
-                    .worker(*worker)
-                    .is_some_and(|view| view.status == WorkerStatus::Killing)
-                    && *event == Event::Tick
-                {
-                    self.totals.note("kill repeated");
-                }
-                ensure(live, || "kill of no live worker".to_owned())
+            Effect::Drain { worker } | Effect::StopSignal { worker } | Effect::Kill { worker } => {
+                self.check_rung(effect, *worker)
             }
             Effect::Reply { command, outcome } => self.check_reply(engine, *command, outcome, now),
             Effect::Notice { app, notice } => self.check_notice(engine, *app, notice),
             Effect::GenerationRetired { app, generation } => self.check_retired(*app, *generation),
-            Effect::AppRemoved { app } => {
-                self.totals.note("app removed");
-                self.covered.retain(|(other, _)| other != app);
-                self.rollouts.remove(app);
-                let left = self.live.values().any(|live| live.app == *app);
-                ensure(!left && engine.app(*app).is_none(), || {
-                    "removed too early".to_owned()
-                })?;
-                ensure(!self.policies.keys().any(|(other, _)| other == app), || {
-                    "a removed app's generation was not retired".to_owned()
-                })
-            }
+            Effect::AppRemoved { app } => self.check_removed(engine, *app),
             Effect::ShutdownComplete => {
                 ensure(self.live.is_empty() && !self.ended, || {
                     "not shut down".to_owned()
@@ -75,6 +31,46 @@ impl Checker {
                 Ok(())
             }
         }
+    }
+
+    /// What is done to end a worker is done to a live one, and in order.
+    fn check_rung(&mut self, effect: &Effect, worker: WorkerId) -> Check {
+        let live = self.live.get_mut(&worker);
+        let live = live.ok_or_else(|| format!("{effect:?}, which does not live"))?;
+        match effect {
+            Effect::Drain { .. } => {
+                ensure(!live.signalled && !live.drained && !live.killed, || {
+                    "wrong drain".to_owned()
+                })?;
+                live.drained = true;
+            }
+            Effect::StopSignal { .. } => {
+                ensure(live.spawned && !live.signalled && !live.killed, || {
+                    "wrong stop signal".to_owned()
+                })?;
+                live.signalled = true;
+            }
+            _ => {
+                if std::mem::replace(&mut live.killed, true) {
+                    self.totals.note("kill repeated");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_removed(&mut self, engine: &Engine, app: AppId) -> Check {
+        self.totals.note("app removed");
+        self.covered.retain(|(other, _)| *other != app);
+        self.rollouts.remove(&app);
+        let left = self.live.values().any(|live| live.app == app);
+        ensure(!left && engine.app(app).is_none(), || {
+            "removed too early".to_owned()
+        })?;
+        ensure(
+            !self.policies.keys().any(|(other, _)| *other == app),
+            || "a removed app's generation was not retired".to_owned(),
+        )
     }
 
     pub(crate) fn check_spawn(
@@ -128,6 +124,7 @@ impl Checker {
             spawned: false,
             signalled: false,
             drained: false,
+            killed: false,
         };
         ensure(self.live.insert(worker, live).is_none(), || {
             "a worker id was used twice".to_owned()

@@ -64,83 +64,77 @@ impl Checker {
     }
 
     pub(crate) fn check_notice(&mut self, engine: &Engine, app: AppId, notice: &Notice) -> Check {
-        let name = match notice {
-            Notice::Killing { .. } => "killed",
-            Notice::Errored { .. } => "errored",
-            Notice::Finished { .. } => "finished",
-            Notice::Merged { .. } => "merged",
-            Notice::Queued { .. } => "queued",
-            Notice::Recycling { .. } | Notice::RolloutDone { .. } => {
-                if let Some(canary) = self.rollouts.get_mut(&app) {
-                    // What goes from here on does not go because of a canary.
-                    canary.replaced = true;
-                }
-                match notice {
-                    Notice::Recycling { .. } => "recycled",
-                    _ => "rolled out",
-                }
-            }
-            Notice::RecycleFailed { .. } => "recycle failed",
-            Notice::Ready { assumed: true, .. } => "assumed ready",
-            Notice::Failed { reason } => match reason {
-                FailReason::Crashed { .. } => "crashed",
-                FailReason::NotReady { worker, .. } => {
-                    let generation = self.live.get(worker).map(|live| live.generation);
-                    if let Some(canary) = self.rollouts.get_mut(&app) {
-                        canary.disturbed |= generation != Some(canary.to);
-                    }
-                    "not ready"
-                }
-                FailReason::SpawnFailed { .. } => "spawn failed",
-                FailReason::Hung { .. } => "hung",
-                FailReason::Left { .. } => "left",
-                FailReason::Superseded { .. } => return Err("a worker was superseded".to_owned()),
-            },
+        if let Some(name) = name(notice) {
+            self.totals.note(name);
+        }
+        match notice {
             Notice::RolloutStarted { to, .. } => {
-                let holders = engine
-                    .app(app)
-                    .map(|view| holders(&view))
-                    .unwrap_or_default();
+                let view = engine.app(app);
+                let holders = view.map(|view| holders(&view)).unwrap_or_default();
                 let canary = Canary {
                     to: *to,
                     holders,
                     ..Canary::default()
                 };
                 self.rollouts.insert(app, canary);
-                return Ok(());
+                Ok(())
             }
-            Notice::Draining {
-                worker,
-                reason: StopReason::Replaced,
-                slot,
-            }
-            | Notice::Stopping {
-                worker,
-                reason: StopReason::Replaced,
-                slot,
-            } => {
-                return self.check_replaced(engine, app, *slot, *worker);
-            }
-            Notice::Draining {
-                slot,
-                worker,
-                reason: StopReason::Command(Verb::Scale),
-            }
-            | Notice::Stopping {
-                slot,
-                worker,
-                reason: StopReason::Command(Verb::Scale),
-            } => {
-                self.covered.remove(&(app, *slot));
+            Notice::Failed { reason } => self.note_failure(app, reason),
+            Notice::Recycling { .. } | Notice::RolloutDone { .. } => {
                 if let Some(canary) = self.rollouts.get_mut(&app) {
-                    canary.holders.retain(|(_, holder)| holder != worker);
+                    // What goes from here on does not go because of a canary.
+                    canary.replaced = true;
                 }
-                return Ok(());
+                Ok(())
             }
-            _ => return Ok(()),
-        };
-        self.totals.note(name);
-        Ok(())
+            Notice::Draining {
+                slot,
+                worker,
+                reason,
+            }
+            | Notice::Stopping {
+                slot,
+                worker,
+                reason,
+            } => self.check_going(engine, app, *slot, *worker, *reason),
+            _ => Ok(()),
+        }
+    }
+
+    fn note_failure(&mut self, app: AppId, reason: &FailReason) -> Check {
+        match reason {
+            FailReason::Superseded { .. } => Err("a worker was superseded".to_owned()),
+            FailReason::NotReady { worker, .. } => {
+                let generation = self.live.get(worker).map(|live| live.generation);
+                if let Some(canary) = self.rollouts.get_mut(&app) {
+                    canary.disturbed |= generation != Some(canary.to);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A worker is told to go.
+    fn check_going(
+        &mut self,
+        engine: &Engine,
+        app: AppId,
+        slot: Slot,
+        worker: WorkerId,
+        reason: StopReason,
+    ) -> Check {
+        match reason {
+            StopReason::Replaced => self.check_replaced(engine, app, slot, worker),
+            StopReason::Command(Verb::Scale) => {
+                self.covered.remove(&(app, slot));
+                if let Some(canary) = self.rollouts.get_mut(&app) {
+                    canary.holders.retain(|(_, holder)| *holder != worker);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A worker only goes because it is replaced when its successor serves (or had served, and
@@ -184,4 +178,28 @@ impl Checker {
             format!("{old:?} was replaced by a canary that was not observed")
         })
     }
+}
+
+/// What a sweep counts it as.
+fn name(notice: &Notice) -> Option<&'static str> {
+    Some(match notice {
+        Notice::Killing { .. } => "killed",
+        Notice::Errored { .. } => "errored",
+        Notice::Finished { .. } => "finished",
+        Notice::Merged { .. } => "merged",
+        Notice::Queued { .. } => "queued",
+        Notice::Recycling { .. } => "recycled",
+        Notice::RolloutDone { .. } => "rolled out",
+        Notice::RecycleFailed { .. } => "recycle failed",
+        Notice::Ready { assumed: true, .. } => "assumed ready",
+        Notice::Failed { reason } => match reason {
+            FailReason::Crashed { .. } => "crashed",
+            FailReason::NotReady { .. } => "not ready",
+            FailReason::SpawnFailed { .. } => "spawn failed",
+            FailReason::Hung { .. } => "hung",
+            FailReason::Left { .. } => "left",
+            FailReason::Superseded { .. } => return None,
+        },
+        _ => return None,
+    })
 }

@@ -4,6 +4,61 @@ use std::collections::BTreeMap;
 
 use crate::world::Mode;
 
+const CHAOS: &[&str] = &[
+    "Start done",
+    "Start failed",
+    "Start refused",
+    "Start superseded",
+    "Stop done",
+    "Stop refused",
+    "Restart done",
+    "Restart failed",
+    "Restart superseded",
+    "Reload done",
+    "Reload failed",
+    "Reload superseded",
+    "Reload refused",
+    "Scale done",
+    "Scale failed",
+    "Scale superseded",
+    "Scale refused",
+    "Delete done",
+    "Shutdown done",
+    "rolled back",
+    "not rolled back",
+    "killed",
+    "errored",
+    "finished",
+    "merged",
+    "queued",
+    "assumed ready",
+    "left",
+    "hung",
+    "not ready",
+    "spawn failed",
+    "crashed",
+    "recycled",
+    "recycle failed",
+    "generation retired",
+    "app removed",
+    "kill repeated",
+];
+
+const CLEAN: &[&str] = &[
+    "Reload done",
+    "Scale done",
+    "recycled",
+    "merged",
+    "generation retired",
+];
+
+const BROKEN: &[&str] = &[
+    "Reload done",
+    "Reload failed",
+    "rolled back",
+    "canary failed alone",
+];
+
 /// What happened in how many schedules, so that a sweep can show that it saw it.
 #[derive(Default, Debug)]
 pub struct Totals {
@@ -28,59 +83,10 @@ impl Totals {
         if seeds < 1000 {
             return;
         }
-        let expected: &[&str] = match mode {
-            Mode::Chaos => &[
-                "Start done",
-                "Start failed",
-                "Start refused",
-                "Start superseded",
-                "Stop done",
-                "Stop refused",
-                "Restart done",
-                "Restart failed",
-                "Restart superseded",
-                "Reload done",
-                "Reload failed",
-                "Reload superseded",
-                "Reload refused",
-                "Scale done",
-                "Scale failed",
-                "Scale superseded",
-                "Scale refused",
-                "Delete done",
-                "Shutdown done",
-                "rolled back",
-                "not rolled back",
-                "killed",
-                "errored",
-                "finished",
-                "merged",
-                "queued",
-                "assumed ready",
-                "left",
-                "hung",
-                "not ready",
-                "spawn failed",
-                "crashed",
-                "recycled",
-                "recycle failed",
-                "generation retired",
-                "app removed",
-                "kill repeated",
-            ],
-            Mode::Clean => &[
-                "Reload done",
-                "Scale done",
-                "recycled",
-                "merged",
-                "generation retired",
-            ],
-            Mode::Broken => &[
-                "Reload done",
-                "Reload failed",
-                "rolled back",
-                "canary failed alone",
-            ],
+        let expected = match mode {
+            Mode::Chaos => CHAOS,
+            Mode::Clean => CLEAN,
+            Mode::Broken => BROKEN,
         };
         for name in expected {
             assert!(

@@ -249,13 +249,13 @@ impl World {
         self.told = self.told.max(time);
         let told = Time(self.told);
         self.checker.before(&self.engine, &event, told);
-        let effects = self.engine.handle(Time(time), event.clone());
+        let effects = self.engine.handle(Time(time), event);
         if self.verbose {
             for effect in &effects {
                 println!("{:>8} < {effect:?}", "");
             }
         }
-        self.checker.after(&self.engine, &event, &effects, told)?;
+        self.checker.after(&self.engine, &effects, told)?;
         if self.random.percent(1) {
             // A checkpoint is as good as the original.
             self.engine = self.engine.clone();
