@@ -1,0 +1,224 @@
+//! Generated schedules: workers that come, leave, die, refuse and block, in every mode, while
+//! connections arrive. `ROTA_SIM_SEED` repeats one, `ROTA_SIM_SEEDS` says how many.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rota_node::Balance;
+use support::{FIRST, World};
+
+const WINDOW: usize = 3;
+const KEY: &str = "null:0:4:null:0";
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+        let length = from.len() as u64;
+        (length > 0).then(|| from[self.below(length) as usize])
+    }
+}
+
+struct Schedule {
+    world: World,
+    random: Random,
+    last_worker: u64,
+    /// Workers that live, and whether they may be dealt to.
+    workers: BTreeMap<u64, bool>,
+    /// Connections and the worker that has taken them.
+    taken: BTreeMap<u32, u64>,
+    accepted: BTreeSet<u32>,
+}
+
+impl Schedule {
+    fn new(seed: u64) -> Self {
+        Self {
+            world: World::new(WINDOW),
+            random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            last_worker: 0,
+            workers: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            accepted: BTreeSet::new(),
+        }
+    }
+
+    fn step(&mut self) {
+        let workers: Vec<u64> = self.workers.keys().copied().collect();
+        let worker = self.random.pick(&workers);
+        match self.random.below(100) {
+            0..4 => self.start(),
+            4..40 => {
+                let client = u8::try_from(self.random.below(20)).unwrap();
+                self.accepted.extend(self.world.accept([10, 0, 0, client]));
+            }
+            40..80 => self.answer(worker, true),
+            80..84 => self.answer(worker, false),
+            84..87 => self.end(worker),
+            87..89 => self.leave(worker),
+            89..91 => self.order(worker),
+            91..93 => self.block(worker),
+            93..94 => self.count(),
+            _ => {
+                let time = self.random.below(150);
+                self.world.pass(time);
+            }
+        }
+        self.check();
+    }
+
+    fn start(&mut self) {
+        if self.workers.len() >= 6 {
+            return;
+        }
+        self.last_worker += 1;
+        let modes = [
+            Balance::RoundRobin,
+            Balance::IpHash,
+            Balance::Shared,
+            Balance::ReusePort,
+        ];
+        let mode = self.random.pick(&modes).unwrap();
+        let slot = u32::try_from(self.random.below(4)).unwrap();
+        self.world.serving(self.last_worker, slot, mode);
+        self.workers.insert(self.last_worker, true);
+    }
+
+    fn answer(&mut self, worker: Option<u64>, accepted: bool) {
+        let Some(worker) = worker else { return };
+        // The model remembers before our copy is closed.
+        let next = self.world.has(worker).first().copied();
+        if let Some(number) = next.filter(|_| accepted) {
+            let before = self.taken.insert(number, worker);
+            assert_eq!(before, None, "connection {number} was taken twice");
+        }
+        self.world.answer(worker, accepted);
+    }
+
+    fn end(&mut self, worker: Option<u64>) {
+        if let Some(worker) = worker {
+            self.workers.remove(&worker);
+            self.world.host.blocked.remove(&worker);
+            self.world.remove(worker);
+        }
+    }
+
+    fn leave(&mut self, worker: Option<u64>) {
+        let Some(worker) = worker else { return };
+        match self.random.below(3) {
+            0 => self.world.say(
+                worker,
+                r#"{"cmd":"NODE_CLUSTER","act":"exitedAfterDisconnect","seq":8}"#,
+            ),
+            1 => self.world.close_key(worker, KEY),
+            _ => self
+                .world
+                .primary
+                .disconnect(worker, self.world.now, &mut self.world.host),
+        }
+        self.workers.insert(worker, false);
+    }
+
+    fn order(&mut self, worker: Option<u64>) {
+        let Some(worker) = worker else { return };
+        let (now, host) = (self.world.now, &mut self.world.host);
+        if self.random.below(2) == 0 {
+            self.world.primary.stop_dealing(worker, now, host);
+        } else {
+            self.world.primary.resume_dealing(worker, now, host);
+        }
+    }
+
+    fn block(&mut self, worker: Option<u64>) {
+        let Some(worker) = worker else { return };
+        if self.world.host.blocked.remove(&worker) {
+            let (now, host) = (self.world.now, &mut self.world.host);
+            self.world.primary.writable(worker, now, host);
+        } else {
+            self.world.host.blocked.insert(worker);
+        }
+    }
+
+    fn count(&mut self) {
+        for (listener, _) in self.world.primary.to_reconcile(self.world.now) {
+            self.world.primary.reconcile(listener, std::iter::empty());
+        }
+    }
+
+    fn check(&mut self) {
+        let mut held = BTreeSet::new();
+        for worker in self.workers.keys() {
+            let dealt = self.world.has(*worker);
+            assert!(dealt.len() <= WINDOW, "worker {worker} was given {dealt:?}");
+            for number in dealt {
+                assert!(
+                    held.insert(number),
+                    "connection {number} is with two workers"
+                );
+                assert!(
+                    !self.taken.contains_key(&number),
+                    "connection {number} is dealt again"
+                );
+            }
+        }
+        // Ours are closed exactly when they have been taken: none is lost, none is kept.
+        let closed = self.world.closed.borrow();
+        for number in &self.accepted {
+            assert_eq!(
+                closed.contains(number),
+                self.taken.contains_key(number),
+                "connection {number}"
+            );
+        }
+        let views = self.world.primary.workers();
+        assert!(views.map(|w| w.worker).eq(self.workers.keys().copied()));
+    }
+
+    /// Once there is a healthy worker everything that was accepted is taken.
+    fn finish(&mut self) {
+        for worker in self.workers.keys().copied().collect::<Vec<_>>() {
+            self.end(Some(worker));
+        }
+        self.check();
+        self.last_worker += 1;
+        self.world.serving(self.last_worker, 0, Balance::RoundRobin);
+        self.workers.insert(self.last_worker, true);
+        for _ in 0..self.accepted.len() + 1 {
+            self.answer(Some(self.last_worker), true);
+            self.check();
+        }
+        assert_eq!(self.taken.len(), self.accepted.len(), "some wait for ever");
+        assert!(self.world.primary.room(FIRST, self.world.now) > 0);
+    }
+}
+
+#[test]
+fn no_connection_is_lost_or_given_twice() {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let seeds = match number("ROTA_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 1..number("ROTA_SIM_SEEDS").unwrap_or(600) + 1,
+    };
+    for seed in seeds {
+        let run = std::panic::catch_unwind(|| {
+            let mut schedule = Schedule::new(seed);
+            schedule.start();
+            for _ in 0..300 {
+                schedule.step();
+            }
+            schedule.finish();
+        });
+        assert!(run.is_ok(), "repeat with ROTA_SIM_SEED={seed}");
+    }
+}
