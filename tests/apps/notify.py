@@ -3,6 +3,7 @@
 ready, stopping, status:TEXT, watchdog (feed it from now on), starve (feed it once), mainpid (a child goes on, the
 parent leaves), go (wait for the file GO), exit:CODE
 """
+import json
 import os
 import socket
 import sys
@@ -29,12 +30,17 @@ for step in os.environ["PLAN"].split(","):
     elif word == "starve":
         notify("WATCHDOG=1")
     elif word == "mainpid":
+        parent = os.getpid()
         if os.fork() > 0:
-            notify(f"READY=1\nMAINPID={os.getpid()}")
-            time.sleep(0.2)
+            # Long enough for the child's word to have come; it is the child that speaks.
+            time.sleep(0.5)
             os._exit(0)
         os.setpgid(0, 0) if rest == "own-group" else None
         notify(f"MAINPID={os.getpid()}\nREADY=1")
+        while os.getppid() == parent:
+            time.sleep(0.02)
+        with open(os.environ["REPORT"], "a") as report:
+            report.write(json.dumps({"main": os.getpid()}) + "\n")
     elif word == "go":
         while not os.path.exists(os.environ["GO"]):
             time.sleep(0.02)

@@ -277,7 +277,7 @@ fn a_slow_worker_does_not_delay_the_others() {
         .collect();
     let late = waits.iter().filter(|wait| wait.as_millis() > 1500).count();
     assert!(
-        late <= 4,
+        late <= 8,
         "{late} of 40 waited for the worker that was busy: {waits:?} in {:?}",
         begin.elapsed()
     );

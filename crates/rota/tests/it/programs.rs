@@ -204,13 +204,13 @@ fn an_ordinary_program_is_reloaded_and_restarted() {
 #[test]
 fn a_directory_with_a_package_says_what_to_do() {
     let home = Home::new();
-    std::fs::create_dir(home.path().join("service")).unwrap();
+    std::fs::create_dir(home.path().join("web-shop")).unwrap();
     std::fs::write(
-        home.path().join("service/package.json"),
+        home.path().join("web-shop/package.json"),
         r#"{"main":"server.js"}"#,
     )
     .unwrap();
-    home.rota(&["start", "service"]).fails(5).says("server.js");
+    home.rota(&["start", "web-shop"]).fails(5).says("server.js");
 }
 
 #[test]
