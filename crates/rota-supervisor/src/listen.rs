@@ -1,8 +1,10 @@
 //! The sockets of `--listen`: opened by rota, inherited by every worker of the app.
 
+use std::ffi::OsStr;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -67,6 +69,19 @@ fn listen_path(path: &Path) -> io::Result<OwnedFd> {
             net::listen_unix(path, SOCKET_MODE, BACKLOG)
         }
         result => result,
+    }
+}
+
+/// Removes the files of Unix sockets that are not needed any more.
+pub fn remove_files(sockets: &[Rc<OwnedFd>]) {
+    for socket in sockets {
+        let address = rustix::net::getsockname(socket)
+            .ok()
+            .and_then(|address| rustix::net::SocketAddrUnix::try_from(address).ok());
+        if let Some(path) = address.as_ref().and_then(|address| address.path()) {
+            // Whoever has removed it before us has done no harm.
+            let _ = std::fs::remove_file(Path::new(OsStr::from_bytes(path.to_bytes())));
+        }
     }
 }
 

@@ -1,18 +1,12 @@
 //! The engine's effects, performed.
 
 use std::rc::Rc;
-use std::time::Duration;
 
-use rota_api::{CommandResult, ErrorCode, ProgressKind};
-use rota_engine::{
-    AppId, CommandId, Effect, Event, FailReason, Generation, Notice, Outcome, Verb, WorkerId,
-};
+use rota_api::ProgressKind;
+use rota_engine::{AppId, Effect, Event, Generation, Notice, WorkerId};
 
-use crate::apps::Failure;
 use crate::dispatch::DispatchCommand;
-use crate::operations::Answered;
-use crate::supervisor::{Supervisor, unix_millis};
-use crate::words;
+use crate::supervisor::Supervisor;
 
 const SIGKILL: i32 = 9;
 
@@ -39,7 +33,7 @@ impl Supervisor {
             Effect::Notice { app, notice } => self.notice(app, &notice),
             Effect::GenerationRetired { app, generation } => self.retire(app, generation),
             Effect::AppRemoved { app } => self.app_removed(app),
-            Effect::ShutdownComplete => self.end(0),
+            Effect::ShutdownComplete => self.shutdown_complete(),
         }
         None
     }
@@ -89,8 +83,18 @@ impl Supervisor {
             state.apps.remove(&app)
         });
         if let Some(app) = removed {
+            crate::listen::remove_files(&app.sockets);
             self.logs.remove_app(app.name());
         }
+    }
+
+    fn shutdown_complete(&self) {
+        self.with(|state| {
+            for app in state.apps.values() {
+                crate::listen::remove_files(&app.sockets);
+            }
+        });
+        self.end(0);
     }
 
     /// `rota run` ends when every app has ended by itself or was given up.
@@ -121,12 +125,19 @@ impl Supervisor {
             // A failure or a finish is told right behind it, with the same facts.
             return;
         }
+        let explained = match notice {
+            Notice::Failed { reason } => Some(self.explain(reason)),
+            _ => None,
+        };
         let (name, progress) = self.with(|state| {
             let name = state.apps.get(&app).map_or("", |app| app.name()).to_owned();
             let workers = &state.workers;
             let pid = |worker: WorkerId| workers.get(&worker.0).and_then(|worker| worker.pid);
             let position = state.positions.entry(app).or_default();
-            let progress = position.describe(&name, notice, pid);
+            let mut progress = position.describe(&name, notice, pid);
+            if let Some(text) = explained {
+                progress.text = text;
+            }
             state.operations.tell(app, &progress);
             (name, progress)
         });
@@ -162,145 +173,9 @@ impl Supervisor {
             _ => {}
         }
     }
-
-    /// Keeps a failure for `describe`, with the last words of the worker as soon as they are in.
-    fn record_failure(self: &Rc<Self>, app: AppId, reason: &FailReason) {
-        let Some(worker) = words::failed_worker(reason) else {
-            return;
-        };
-        let (status, after) = match reason {
-            FailReason::Crashed { status, after, .. } => (words::exit(*status), *after),
-            FailReason::NotReady { after, .. } => ("not ready".to_owned(), *after),
-            FailReason::SpawnFailed { .. } => ("not started".to_owned(), Duration::ZERO),
-            FailReason::Hung { .. } => ("hung".to_owned(), Duration::ZERO),
-            FailReason::Left { .. } => ("left".to_owned(), Duration::ZERO),
-            FailReason::Superseded { .. } => return,
-        };
-        let failure = Failure {
-            at: unix_millis(),
-            slot: words::failed_slot(reason).unwrap_or_default(),
-            worker: worker.0,
-            status,
-            after_ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
-            reason: words::failure(reason),
-            stderr: self.logs.tail(worker.0),
-        };
-        self.with(|state| {
-            if let Some(app) = state.apps.get_mut(&app) {
-                app.add_failure(failure);
-            }
-        });
-    }
-
-    /// Answers a command. The last words of a worker may still be in its pipe: the answer waits for
-    /// them.
-    fn reply(self: &Rc<Self>, command: CommandId, outcome: Outcome) {
-        let answered = self.with(|state| state.operations.answered(command));
-        let Some(answered) = answered else {
-            return;
-        };
-        self.checkpoint(answered.app);
-        let failed_worker = match &outcome {
-            Outcome::Failed(failure) => words::failed_worker(&failure.reason),
-            Outcome::Done(_) | Outcome::Refused(_) => None,
-        };
-        let Some(worker) = failed_worker else {
-            let result = result_of(&answered.name, &outcome, Vec::new());
-            self.settle(&answered, result);
-            return;
-        };
-        let this = Rc::clone(self);
-        tokio::task::spawn_local(async move {
-            let detail = this.last_words(worker).await;
-            let result = result_of(&answered.name, &outcome, detail);
-            this.settle(&answered, result);
-        });
-    }
-
-    fn settle(&self, answered: &Answered, result: CommandResult) {
-        let text = match (result.ok, result.message.as_str()) {
-            (true, message) => format!("{}: {message}", result.app),
-            (false, message) => format!("{}: failed: {message}", result.app),
-        };
-        if !result.app.is_empty() {
-            self.say(&text);
-        }
-        self.with(|state| state.operations.settle(answered.operation, result));
-    }
 }
 
 /// The keeper's key for an app's entry.
 pub(crate) fn app_key(app: AppId) -> String {
     format!("app/{}", app.0)
-}
-
-/// An outcome in words.
-fn result_of(app: &str, outcome: &Outcome, detail: Vec<String>) -> CommandResult {
-    match outcome {
-        Outcome::Done(summary) => {
-            let mut done = Vec::new();
-            if summary.started > 0 {
-                done.push(format!("{} started", count(summary.started)));
-            }
-            if summary.stopped > 0 {
-                done.push(format!("{} stopped", count(summary.stopped)));
-            }
-            if done.is_empty() {
-                done.push("nothing to do".to_owned());
-            }
-            CommandResult::done(app, done.join(", "))
-        }
-        Outcome::Refused(refusal) => {
-            let (message, hint) = words::refusal(*refusal);
-            CommandResult {
-                hint: hint.map(str::to_owned),
-                ..CommandResult::failed(app, refusal_code(*refusal), message)
-            }
-        }
-        Outcome::Failed(failure) => {
-            let mut message = words::failure(&failure.reason);
-            let hint = if failure.rolled_back {
-                message.push_str("; rolled back, the old workers serve on");
-                None
-            } else if matches!(failure.reason, FailReason::Superseded { .. }) {
-                None
-            } else {
-                Some("rota keeps trying by its restart policy; `rota describe` shows the failures, `rota logs` the output".to_owned())
-            };
-            CommandResult {
-                hint,
-                detail,
-                ..CommandResult::failed(app, failure_code(&failure.reason), message)
-            }
-        }
-    }
-}
-
-fn count(workers: u32) -> String {
-    match workers {
-        1 => "1 worker".to_owned(),
-        more => format!("{more} workers"),
-    }
-}
-
-fn refusal_code(refusal: rota_engine::Refusal) -> ErrorCode {
-    use rota_engine::Refusal;
-    match refusal {
-        Refusal::UnknownApp | Refusal::UnknownSlot { .. } => ErrorCode::NoSuchTarget,
-        Refusal::AlreadyRunning => ErrorCode::AlreadyRunning,
-        Refusal::NotRunning | Refusal::NoInstances | Refusal::Deleting => ErrorCode::Refused,
-        Refusal::ShuttingDown => ErrorCode::ShuttingDown,
-    }
-}
-
-fn failure_code(reason: &FailReason) -> ErrorCode {
-    match reason {
-        FailReason::Crashed { .. } | FailReason::Hung { .. } | FailReason::Left { .. } => {
-            ErrorCode::Crashed
-        }
-        FailReason::NotReady { .. } => ErrorCode::NotReady,
-        FailReason::SpawnFailed { .. } => ErrorCode::SpawnFailed,
-        FailReason::Superseded { by: Verb::Shutdown } => ErrorCode::ShuttingDown,
-        FailReason::Superseded { .. } => ErrorCode::Superseded,
-    }
 }
