@@ -15,7 +15,7 @@ use crate::checkpoint::{self, Saved};
 use crate::dispatch::Dispatcher;
 use crate::home::Home;
 use crate::keeper::KeeperLink;
-use crate::output::{LogHub, LogOptions, LogTrouble, Terminal};
+use crate::output::{self, LogHub, LogOptions, LogTrouble, Terminal};
 use crate::run::Options;
 use crate::supervisor::{Parts, Supervisor};
 
@@ -180,12 +180,14 @@ fn log_hub(home: &Home, foreground: bool) -> Result<LogHub, BootError> {
         dir: home.logs(),
         terminal,
         on_trouble: Box::new(|trouble| match trouble {
-            LogTrouble::Failing { path, error } => eprintln!(
+            LogTrouble::Failing { path, error } => output::tell(&format!(
                 "rota: {} cannot be written: {error}; output is being lost, the apps go on",
                 path.display()
-            ),
+            )),
             LogTrouble::Recovered { lost_lines } => {
-                eprintln!("rota: log files can be written again, {lost_lines} lines were lost");
+                output::tell(&format!(
+                    "rota: log files can be written again, {lost_lines} lines were lost"
+                ));
             }
         }),
     })

@@ -37,6 +37,10 @@ impl Supervisor {
                 }
             }
             FromKeeper::Refused { about, message, .. } => {
+                // A main process that is none of the worker's own: it stays the one that was spawned.
+                if let Ok(worker) = about.parse() {
+                    self.update(worker, |w| w.pid = w.spawned_pid);
+                }
                 self.say(&format!(
                     "the keeper refused a request about {about}: {message}"
                 ));
@@ -106,22 +110,13 @@ impl Supervisor {
         });
     }
 
-    /// The last lines that a worker wrote to its standard error, waiting for the rest of them if its
-    /// process has just ended.
-    pub(crate) async fn last_words(&self, worker: WorkerId) -> Vec<String> {
+    /// Resolves when all that a worker has written is in, if its process has just ended.
+    pub(crate) async fn output_complete(&self, worker: WorkerId) {
         let drained = self.with(|state| state.draining_output.get(&worker.0).cloned());
         if let Some(mut drained) = drained {
             // Fails when the sender is gone, and then the output is in as well.
             let _ = drained.wait_for(|done| *done).await;
         }
-        let recorded = self.with(|state| {
-            let mut failures = state.apps.values().flat_map(|app| &app.failures);
-            let found = failures.find(|failure| failure.worker == worker.0);
-            found.map(|failure| failure.stderr.clone())
-        });
-        recorded
-            .filter(|lines| !lines.is_empty())
-            .unwrap_or_else(|| self.logs.tail(worker.0))
     }
 
     /// An event of the dispatcher.
@@ -245,7 +240,7 @@ impl Supervisor {
         }
     }
 
-    fn update(&self, worker: u64, change: impl FnOnce(&mut Worker)) {
+    pub(crate) fn update(&self, worker: u64, change: impl FnOnce(&mut Worker)) {
         self.with(|state| state.workers.get_mut(&worker).map(change));
     }
 

@@ -171,7 +171,7 @@ impl KeeperLink {
                 Err(error) => {
                     // The keeper is gone: the receiving side ends the supervisor. A message that is
                     // too large was made by us, from a specification that no exec would take.
-                    eprintln!("cannot send to the keeper: {error}");
+                    crate::output::tell(&format!("rota: cannot send to the keeper: {error}"));
                     return;
                 }
             }

@@ -175,6 +175,9 @@ impl Supervisor {
             app,
             slot,
             pid: None,
+            spawned_pid: None,
+            started: now,
+            probe_error: None,
             readiness: Readiness::of(&prepared),
             told_ready: false,
             has_channel: channel.is_some(),
@@ -257,6 +260,7 @@ impl Supervisor {
         let readiness = self.with(|state| {
             let entry = state.workers.get_mut(&worker)?;
             entry.pid = Some(pid);
+            entry.spawned_pid = Some(pid);
             Some((entry.readiness, entry.prepared.spec.probe.clone()))
         });
         self.feed(Event::Spawned {
@@ -277,7 +281,10 @@ impl Supervisor {
     fn start_probe(self: &Rc<Self>, worker: u64, probe: rota_config::Probe) {
         let this = Rc::clone(self);
         let task = tokio::task::spawn_local(async move {
-            crate::probe::wait_until_ready(&probe, |_| {}).await;
+            let failed = |error: crate::probe::ProbeError| {
+                this.update(worker, |w| w.probe_error = Some(error.describe()));
+            };
+            crate::probe::wait_until_ready(&probe, failed).await;
             this.ready(worker);
         });
         self.with(|state| {

@@ -4,12 +4,14 @@
 //! `requests` and `signals` are where events come from, `perform` and `launch` where effects go. Rooms of their
 //! own: `dispatch` (channels and connections), `output` (logs), `probe`, `notify`, `api`.
 
+mod answers;
 mod api;
 mod apps;
 mod boot;
 mod checkpoint;
 pub mod dispatch;
 mod events;
+mod failures;
 mod home;
 mod keeper;
 mod launch;

@@ -41,6 +41,6 @@ fn fail(error: &dyn Error) -> ExitCode {
         text.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    eprintln!("{text}");
+    crate::output::tell(&text);
     ExitCode::FAILURE
 }

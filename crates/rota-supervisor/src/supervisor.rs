@@ -185,10 +185,10 @@ impl Supervisor {
     /// A message of the daemon itself, for its log or the terminal of `rota run`.
     pub fn say(&self, text: &str) {
         if self.foreground {
-            eprintln!("rota: {text}");
+            self.logs.say(&format!("rota: {text}"));
         } else {
             let now = humantime::format_rfc3339_millis(SystemTime::now());
-            eprintln!("{now} {text}");
+            self.logs.say(&format!("{now} {text}"));
         }
     }
 }

@@ -58,10 +58,9 @@ pub fn failure(reason: &FailReason) -> String {
                 span(*after)
             )
         }
-        FailReason::NotReady { slot, after, .. } => format!(
-            "worker {slot} was not ready within {} (it neither listened nor said that it is ready)",
-            span(*after)
-        ),
+        FailReason::NotReady { slot, after, .. } => {
+            format!("worker {slot} was not ready within {}", span(*after))
+        }
         FailReason::SpawnFailed { slot, reason, .. } => {
             format!("worker {slot} could not be started: {reason}")
         }

@@ -49,8 +49,14 @@ pub struct Worker {
     pub prepared: Rc<Prepared>,
     /// Its process, once it exists; the main process by `MAINPID=` if it named another.
     pub pid: Option<u32>,
+    /// The process that was spawned, whatever `MAINPID=` said since.
+    pub spawned_pid: Option<u32>,
+    /// When its start was ordered.
+    pub started: Instant,
     /// What makes it ready.
     pub readiness: Readiness,
+    /// Why its probe failed the last time.
+    pub probe_error: Option<String>,
     /// It has been reported ready.
     pub told_ready: bool,
     /// It has a channel at the dispatcher.

@@ -1,0 +1,122 @@
+//! The engine's answers to commands, in words, for those who wait for them.
+
+use std::rc::Rc;
+
+use rota_api::{CommandResult, ErrorCode};
+use rota_engine::{CommandId, FailReason, Outcome, Refusal, Verb};
+
+use crate::operations::Answered;
+use crate::supervisor::Supervisor;
+use crate::words;
+
+impl Supervisor {
+    /// Answers a command. The last words of a worker may still be in its pipe: the answer waits for
+    /// them.
+    pub(crate) fn reply(self: &Rc<Self>, command: CommandId, outcome: Outcome) {
+        let answered = self.with(|state| state.operations.answered(command));
+        let Some(answered) = answered else {
+            return;
+        };
+        self.checkpoint(answered.app);
+        let failed_worker = match &outcome {
+            Outcome::Failed(failure) => words::failed_worker(&failure.reason),
+            Outcome::Done(_) | Outcome::Refused(_) => None,
+        };
+        let Some(worker) = failed_worker else {
+            self.settle(&answered, result_of(&answered.name, &outcome, None));
+            return;
+        };
+        let this = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            this.output_complete(worker).await;
+            let recorded = this.recorded(worker);
+            this.settle(&answered, result_of(&answered.name, &outcome, recorded));
+        });
+    }
+
+    fn settle(&self, answered: &Answered, result: CommandResult) {
+        let text = match (result.ok, result.message.as_str()) {
+            (true, message) => format!("{}: {message}", result.app),
+            (false, message) => format!("{}: failed: {message}", result.app),
+        };
+        if !result.app.is_empty() {
+            self.say(&text);
+        }
+        self.with(|state| state.operations.settle(answered.operation, result));
+    }
+}
+
+/// An outcome in words; `recorded` is what is known of the failure that caused it.
+fn result_of(
+    app: &str,
+    outcome: &Outcome,
+    recorded: Option<(String, Vec<String>)>,
+) -> CommandResult {
+    match outcome {
+        Outcome::Done(summary) => {
+            let mut done = Vec::new();
+            if summary.started > 0 {
+                done.push(format!("{} started", count(summary.started)));
+            }
+            if summary.stopped > 0 {
+                done.push(format!("{} stopped", count(summary.stopped)));
+            }
+            if done.is_empty() {
+                done.push("nothing to do".to_owned());
+            }
+            CommandResult::done(app, done.join(", "))
+        }
+        Outcome::Refused(refusal) => {
+            let (message, hint) = words::refusal(*refusal);
+            CommandResult {
+                hint: hint.map(str::to_owned),
+                ..CommandResult::failed(app, refusal_code(*refusal), message)
+            }
+        }
+        Outcome::Failed(failure) => {
+            let (mut message, detail) =
+                recorded.unwrap_or_else(|| (words::failure(&failure.reason), Vec::new()));
+            let hint = if failure.rolled_back {
+                message.push_str("; rolled back, the old workers serve on");
+                None
+            } else if matches!(failure.reason, FailReason::Superseded { .. }) {
+                None
+            } else {
+                Some("rota keeps trying by its restart policy; `rota describe` shows the failures, `rota logs` the output".to_owned())
+            };
+            CommandResult {
+                hint,
+                detail,
+                ..CommandResult::failed(app, failure_code(&failure.reason), message)
+            }
+        }
+    }
+}
+
+fn count(workers: u32) -> String {
+    match workers {
+        1 => "1 worker".to_owned(),
+        more => format!("{more} workers"),
+    }
+}
+
+fn refusal_code(refusal: Refusal) -> ErrorCode {
+    match refusal {
+        Refusal::UnknownApp | Refusal::UnknownSlot { .. } => ErrorCode::NoSuchTarget,
+        Refusal::AlreadyRunning => ErrorCode::AlreadyRunning,
+        Refusal::NotRunning | Refusal::NoInstances | Refusal::Deleting => ErrorCode::Refused,
+        Refusal::ShuttingDown => ErrorCode::ShuttingDown,
+    }
+}
+
+fn failure_code(reason: &FailReason) -> ErrorCode {
+    match reason {
+        FailReason::Crashed { .. } | FailReason::Hung { .. } | FailReason::Left { .. } => {
+            ErrorCode::Crashed
+        }
+        FailReason::NotReady { .. } => ErrorCode::NotReady,
+        FailReason::SpawnFailed { .. } => ErrorCode::SpawnFailed,
+        FailReason::Superseded { by: Verb::Shutdown } => ErrorCode::ShuttingDown,
+        FailReason::Superseded { .. } => ErrorCode::Superseded,
+    }
+}
