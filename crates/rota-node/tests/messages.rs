@@ -1,4 +1,9 @@
 //! What lines of workers mean, as Node 18 to 24 write them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed test is a panic"
+)]
 
 use rota_node::channel::{AddressType, ClusterMessage, Incoming, ParseError, parse};
 

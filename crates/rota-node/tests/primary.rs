@@ -1,4 +1,9 @@
 //! The primary's rules, one by one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed test is a panic"
+)]
 
 mod support;
 

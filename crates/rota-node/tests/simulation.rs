@@ -1,5 +1,10 @@
 //! Generated schedules: workers that come, leave, die, refuse and block, in every mode, while
 //! connections arrive. `ROTA_SIM_SEED` repeats one, `ROTA_SIM_SEEDS` says how many.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed test is a panic"
+)]
 
 mod support;
 
@@ -35,6 +40,8 @@ struct Schedule {
     workers: BTreeMap<u64, bool>,
     /// Connections and the worker that has taken them.
     taken: BTreeMap<u32, u64>,
+    /// Workers that leave, and the last message that they may have been sent before.
+    left: BTreeMap<u64, u64>,
     accepted: BTreeSet<u32>,
 }
 
@@ -46,6 +53,7 @@ impl Schedule {
             last_worker: 0,
             workers: BTreeMap::new(),
             taken: BTreeMap::new(),
+            left: BTreeMap::new(),
             accepted: BTreeSet::new(),
         }
     }
@@ -124,6 +132,11 @@ impl Schedule {
                 .disconnect(worker, self.world.now, &mut self.world.host),
         }
         self.workers.insert(worker, false);
+        let dealt = self.world.host.dealt.get(&worker);
+        let last = dealt
+            .and_then(|dealt| dealt.last())
+            .map_or(0, |(seq, _)| *seq);
+        self.left.entry(worker).or_insert(last);
     }
 
     fn order(&mut self, worker: Option<u64>) {
@@ -167,6 +180,11 @@ impl Schedule {
                     "connection {number} is dealt again"
                 );
             }
+        }
+        for (worker, last) in &self.left {
+            let dealt = self.world.host.dealt.get(worker);
+            let behind = dealt.into_iter().flatten().any(|(seq, _)| seq > last);
+            assert!(!behind, "worker {worker} was dealt to behind its leave");
         }
         // Ours are closed exactly when they have been taken: none is lost, none is kept.
         let closed = self.world.closed.borrow();

@@ -1,4 +1,5 @@
 //! A host without IO, and a primary with it.
+
 #![allow(dead_code, reason = "not every test file uses everything")]
 
 use std::cell::RefCell;
