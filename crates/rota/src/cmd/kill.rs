@@ -7,7 +7,7 @@ use super::operation;
 use crate::args::KillArgs;
 use crate::context::Context;
 use crate::daemon::wait_until_gone;
-use crate::failure::{Done, Failure};
+use crate::failure::{Done, Failure, Stop};
 
 pub(super) fn run(context: &Context, args: &KillArgs) -> Done {
     let home = context.home()?;
@@ -18,7 +18,11 @@ pub(super) fn run(context: &Context, args: &KillArgs) -> Done {
             Err(error) => return Err(Failure::from(error).into()),
         };
         match client.shutdown(&ShutdownRequest { now: args.now }).await {
-            Ok(events) => operation::tell(context, events, args.json).await.map(Some),
+            Ok(events) => match operation::tell(context, events, args.json).await {
+                // Whatever became of its last words: what counts is that it is gone.
+                Err(Stop::Failure(_)) if wait_until_gone(home).is_ok() => Ok(Some(ExitCode::Ok)),
+                told => told.map(Some),
+            },
             // It was going down already, and went.
             Err(ClientError::Ended) => Ok(Some(ExitCode::Ok)),
             Err(error) => Err(Failure::from(error).into()),
