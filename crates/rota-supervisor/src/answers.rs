@@ -62,7 +62,7 @@ fn result_of(
                 done.push(format!("{} stopped", count(summary.stopped)));
             }
             if done.is_empty() {
-                done.push("nothing to do".to_owned());
+                done.push("done".to_owned());
             }
             CommandResult::done(app, done.join(", "))
         }

@@ -26,6 +26,8 @@ pub struct App {
     pub id: AppId,
     /// Unix time of its first start, in milliseconds.
     pub created_at: u64,
+    /// Unix time of the start of its newest generation, in milliseconds.
+    pub started_at: u64,
     /// The specifications that workers may still be started with.
     pub generations: BTreeMap<Generation, Rc<Prepared>>,
     /// The last generation number given out.
@@ -64,6 +66,7 @@ impl App {
         Self {
             id,
             created_at,
+            started_at: created_at,
             generations: BTreeMap::from([(1, prepared)]),
             newest: 1,
             sockets: Vec::new(),
@@ -86,8 +89,9 @@ impl App {
             .map_or("", |prepared| prepared.spec.name.as_str())
     }
 
-    /// Adds a generation and returns its number.
-    pub fn add_generation(&mut self, prepared: Rc<Prepared>) -> Generation {
+    /// Adds a generation, at this time, and returns its number.
+    pub fn add_generation(&mut self, prepared: Rc<Prepared>, now: u64) -> Generation {
+        self.started_at = now;
         self.newest += 1;
         self.generations.insert(self.newest, prepared);
         self.newest

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rota_api::{Progress, ProgressKind, Step};
-use rota_engine::{ExitStatus, FailReason, Notice, Slot, StopReason, WorkerId};
+use rota_engine::{ExitStatus, FailReason, Notice, Slot, StopReason, Verb, WorkerId};
 
 use crate::words;
 
@@ -125,13 +125,10 @@ fn line(notice: &Notice) -> Line {
             format!("stopping worker {slot}: {}", words::stop_reason(*reason)),
         ),
         Notice::Killing {
-            slot, worker: w, ..
-        } => worker(
-            Kind::Stopping,
-            *slot,
-            *w,
-            format!("killing worker {slot}, which did not stop in time"),
-        ),
+            slot,
+            worker: w,
+            reason,
+        } => worker(Kind::Stopping, *slot, *w, killing(*slot, *reason)),
         Notice::Exited {
             slot,
             worker: w,
@@ -227,6 +224,15 @@ fn line(notice: &Notice) -> Line {
             Kind::Queued,
             "joined with a reload that is waiting already".to_owned(),
         ),
+    }
+}
+
+/// A shutdown may kill at once; everything else has waited before.
+fn killing(slot: Slot, reason: StopReason) -> String {
+    if reason == StopReason::Command(Verb::Shutdown) {
+        format!("killing worker {slot}")
+    } else {
+        format!("killing worker {slot}, which did not stop in time")
     }
 }
 

@@ -113,7 +113,7 @@ impl Look<'_> {
             generation: 0,
             listening: Vec::new(),
             created_at: app.created_at,
-            started_at: app.created_at,
+            started_at: app.started_at,
             settings: settings(spec),
             rollout: None,
             errored_reason: None,

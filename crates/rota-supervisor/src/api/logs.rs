@@ -7,7 +7,6 @@ use hyper::body::Incoming;
 use rota_api::{ApiError, ErrorCode, LogLine, LogsQuery, StreamFilter};
 
 use super::http::{self, Answer, LineSender};
-use super::query;
 use crate::output::{self, FileTail, Filter, Followed, LogTarget};
 use crate::supervisor::Supervisor;
 
@@ -19,7 +18,9 @@ pub(super) async fn answer(
     supervisor: &Rc<Supervisor>,
     request: Request<Incoming>,
 ) -> Result<Answer, ApiError> {
-    let query = parse(request.uri().query())?;
+    let mut query = LogsQuery::from_query(request.uri().query().unwrap_or_default())
+        .map_err(|why| ApiError::new(ErrorCode::BadRequest, why))?;
+    query.lines = query.lines.min(MAX_LINES);
     let filter = Filter {
         targets: targets(supervisor, &query)?,
         stream: match query.stream {
@@ -117,53 +118,4 @@ fn targets(supervisor: &Rc<Supervisor>, query: &LogsQuery) -> Result<Vec<LogTarg
             slots: selection.slots,
         })
         .collect())
-}
-
-fn parse(text: Option<&str>) -> Result<LogsQuery, ApiError> {
-    let mut query = LogsQuery::default();
-    let wrong = |key: &str, value: &str| {
-        ApiError::new(
-            ErrorCode::BadRequest,
-            format!("`{value}` makes no sense for `{key}`"),
-        )
-    };
-    for (key, value) in query::parse(text).pairs() {
-        match key {
-            "target" => query.targets.push(value.to_owned()),
-            "lines" => {
-                let lines: u32 = value.parse().map_err(|_| wrong(key, value))?;
-                query.lines = lines.min(MAX_LINES);
-            }
-            "follow" => query.follow = value.parse().map_err(|_| wrong(key, value))?,
-            "stream" => {
-                query.stream = match value {
-                    "out" => StreamFilter::Out,
-                    "err" => StreamFilter::Err,
-                    "both" => StreamFilter::Both,
-                    _ => return Err(wrong(key, value)),
-                }
-            }
-            _ => return Err(query::unknown_key(key)),
-        }
-    }
-    Ok(query)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn queries_are_checked() {
-        let query = parse(Some("target=api&lines=3&follow=true&stream=err")).unwrap();
-        assert_eq!(query.targets, ["api"]);
-        assert_eq!(
-            (query.lines, query.follow, query.stream),
-            (3, true, StreamFilter::Err)
-        );
-        assert_eq!(parse(None).unwrap(), LogsQuery::default());
-        for bad in ["lines=x", "follow=1", "stream=in", "tail=3"] {
-            assert!(parse(Some(bad)).is_err(), "{bad}");
-        }
-    }
 }

@@ -2,7 +2,6 @@
 
 mod http;
 mod logs;
-mod query;
 mod routes;
 mod server;
 

@@ -11,7 +11,7 @@ use rota_api::{
 use rota_config::{AppSpec, SpecUpdate};
 
 use super::http::{self, Answer, LineSender};
-use super::{logs, query};
+use super::logs;
 use crate::supervisor::Supervisor;
 
 /// Answers one request.
@@ -33,7 +33,9 @@ pub(super) async fn answer(supervisor: &Rc<Supervisor>, request: Request<Incomin
 }
 
 async fn apps(supervisor: &Rc<Supervisor>, request: Request<Incoming>) -> Result<Answer, ApiError> {
-    let targets = query::parse(request.uri().query()).targets()?;
+    let query = request.uri().query().unwrap_or_default();
+    let targets = rota_api::targets_from_query(query)
+        .map_err(|why| ApiError::new(ErrorCode::BadRequest, why))?;
     let chosen = if targets.is_empty() {
         None
     } else {

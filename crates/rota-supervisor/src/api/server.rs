@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use rota_api::HyperIo;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
@@ -82,7 +82,7 @@ async fn connection(supervisor: Rc<Supervisor>, stream: UnixStream) {
     });
     // A caller that breaks off is its own affair.
     let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(HyperIo::new(stream), service)
         .await;
     connections.change(connections.open.get().saturating_sub(1));
 }

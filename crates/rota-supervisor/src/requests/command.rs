@@ -8,7 +8,7 @@ use rota_engine::{AppId, Command, CommandId, Event, Generation, Policy, Slot};
 
 use super::prepare::prepare;
 use crate::api::LineSender;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Supervisor, unix_millis};
 use crate::targets::Selection;
 
 impl Supervisor {
@@ -125,7 +125,10 @@ impl Supervisor {
         let policy = prepared.policy(self.cpus);
         self.with(|state| {
             let entry = state.apps.get_mut(&app).ok_or_else(gone)?;
-            Ok(Some((policy, entry.add_generation(prepared))))
+            Ok(Some((
+                policy,
+                entry.add_generation(prepared, unix_millis()),
+            )))
         })
     }
 

@@ -112,7 +112,7 @@ fn register(
     prepared: Rc<Prepared>,
 ) -> (AppId, Generation) {
     if let Some(app) = known.and_then(|app| state.apps.get_mut(&app)) {
-        return (app.id, app.add_generation(prepared));
+        return (app.id, app.add_generation(prepared, unix_millis()));
     }
     state.last_app += 1;
     let id = AppId(state.last_app);
