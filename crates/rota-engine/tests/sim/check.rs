@@ -49,6 +49,9 @@ pub(crate) struct Checker {
     /// When each slot got its latest workers, and how many commands there were.
     pub(crate) starts: BTreeMap<(AppId, Slot), Vec<Time>>,
     pub(crate) commanded: Vec<Time>,
+    /// Generations that were rolled out, and those of them that failed.
+    pub(crate) tried: BTreeSet<(AppId, Generation)>,
+    pub(crate) failed: BTreeSet<(AppId, Generation)>,
     pub(crate) closing: bool,
     pub(crate) ended: bool,
     pub(crate) unknown_at_rest: bool,
@@ -94,6 +97,8 @@ impl Checker {
             now: Time::default(),
             starts: BTreeMap::new(),
             commanded: Vec::new(),
+            tried: BTreeSet::new(),
+            failed: BTreeSet::new(),
             closing: false,
             ended: false,
             unknown_at_rest: false,

@@ -82,6 +82,9 @@ impl Checker {
         generation: Generation,
     ) -> Check {
         ensure(!self.ended, || "spawn after the shutdown".to_owned())?;
+        ensure(!self.failed.contains(&(app, generation)), || {
+            format!("spawn with generation {generation}, which has failed")
+        })?;
         let policy = self
             .policies
             .get(&(app, generation))

@@ -22,6 +22,10 @@ impl Checker {
         else {
             return Ok(());
         };
+        // A reload of an app that rests is a start: its generation stays.
+        if self.tried.contains(&(*app, *generation)) {
+            self.failed.insert((*app, *generation));
+        }
         let superseded = matches!(failure.reason, FailReason::Superseded { .. });
         if superseded || !failure.rolled_back {
             if !superseded {
@@ -69,6 +73,7 @@ impl Checker {
         }
         match notice {
             Notice::RolloutStarted { to, .. } => {
+                self.tried.insert((app, *to));
                 let view = engine.app(app);
                 let holders = view.map(|view| holders(&view)).unwrap_or_default();
                 let canary = Canary {
