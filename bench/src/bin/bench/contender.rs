@@ -174,6 +174,7 @@ impl<'c> Site<'c> {
         fs::create_dir(&ready)?;
         command.env("BENCH_READY", &ready);
         if let Contender::Node(_) = self.contender {
+            let mut command = in_session(&command);
             self.child = Some(spawn_into(&mut command, &self.home.join("out"))?);
         } else {
             process::run(&mut command, COMMAND_LIMIT)?;
@@ -272,6 +273,26 @@ pub(crate) fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool
         std::thread::sleep(Duration::from_millis(10));
     }
     Ok(())
+}
+
+/// The command in a session of its own, where daemons are too: Linux shares the processor between
+/// sessions (`sched_autogroup_enabled`), and the load client must not share with one contender only.
+fn in_session(command: &Command) -> Command {
+    let mut session = Command::new("setsid");
+    session
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_remove("NODE_OPTIONS")
+        .envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .stdin(Stdio::null());
+    if let Some(folder) = command.get_current_dir() {
+        session.current_dir(folder);
+    }
+    session
 }
 
 fn spawn_into(command: &mut Command, out: &Path) -> Result<Child> {

@@ -17,6 +17,8 @@ pub(crate) struct Machine {
     pub(crate) memory_mib: u64,
     pub(crate) kernel: String,
     pub(crate) load: String,
+    /// Linux shares the processor between sessions first, then within each.
+    pub(crate) autogroup: bool,
     pub(crate) node: String,
     pub(crate) rota: Option<String>,
     pub(crate) pm2: Option<String>,
@@ -36,6 +38,7 @@ pub(crate) fn describe(context: &Context) -> Machine {
             .take(3)
             .collect::<Vec<_>>()
             .join(" "),
+        autogroup: read("/proc/sys/kernel/sched_autogroup_enabled") == "1",
         node: first_line(Command::new("node").arg("--version")),
         rota: context
             .rota

@@ -71,8 +71,13 @@ impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{}, {} CPUs, {} MiB, Linux {}, load {} at the start",
-            self.processor, self.cpus, self.memory_mib, self.kernel, self.load
+            "{}, {} CPUs, {} MiB, Linux {} (autogroup {}), load {} at the start",
+            self.processor,
+            self.cpus,
+            self.memory_mib,
+            self.kernel,
+            if self.autogroup { "on" } else { "off" },
+            self.load
         )?;
         write!(f, "Node {}", self.node)?;
         if let Some(rota) = &self.rota {
