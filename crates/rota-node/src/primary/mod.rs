@@ -6,6 +6,7 @@
 
 mod core;
 mod deal;
+mod follow;
 mod hash;
 mod leave;
 mod listen;

@@ -5,6 +5,7 @@
 //! no IO; here are the system calls. Commands go in through [`Dispatcher::send`], events come back
 //! through the function given to [`Dispatcher::start`], on the dispatcher's thread.
 
+mod accept;
 mod bind;
 mod channel;
 mod handle;

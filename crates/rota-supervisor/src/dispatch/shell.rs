@@ -14,14 +14,12 @@ use rustix::event::{Timespec, epoll};
 use super::handle::{HandleGone, Inbox};
 use super::io::{AppHost, Events, Io};
 use super::live::LivePeers;
-use super::sockets::{Accepted, SHORTAGE_PAUSE, Sockets};
+use super::sockets::Sockets;
 use super::token::Token;
 use super::types::DispatchEvent;
 
 /// Bytes read from a worker per turn: what one says must not hold up the others.
 const READ: usize = 16 * 1024;
-/// Connections accepted from a socket per turn.
-const BATCH: usize = 64;
 /// Events per turn.
 const EVENTS: usize = 128;
 /// The longest line of a worker that is kept. Longer messages are for nobody here.
@@ -42,9 +40,9 @@ pub(super) struct Shell {
     pub(super) apps: HashMap<u32, App>,
     decoders: HashMap<u64, Decoder<OwnedFd>>,
     /// Sockets at which somebody may wait.
-    ready: VecDeque<u64>,
+    pub(super) ready: VecDeque<u64>,
     /// Nothing is accepted before, because descriptors or memory have run out.
-    paused_until: Option<Millis>,
+    pub(super) paused_until: Option<Millis>,
     /// When something is to be done without an event.
     wake_at: Option<Millis>,
     live: LivePeers,
@@ -276,75 +274,6 @@ impl Shell {
                 primary.remove_worker(worker, now, host);
             });
         }
-    }
-
-    /// Accepts wherever somebody waits and a worker has room. Returns whether there is more to do
-    /// at once.
-    fn accept_ready(&mut self) -> bool {
-        if self.paused_until.is_some() {
-            return false;
-        }
-        let mut busy = false;
-        for _ in 0..self.ready.len() {
-            let Some(number) = self.ready.pop_front() else {
-                break;
-            };
-            let (still_ready, more) = self.accept_from(number);
-            if still_ready {
-                self.ready.push_back(number);
-            }
-            busy |= more;
-        }
-        busy
-    }
-
-    /// Accepts from one socket. Returns whether somebody may still wait there, and whether there
-    /// was room for them.
-    fn accept_from(&mut self, number: u64) -> (bool, bool) {
-        let now = self.io.now;
-        for _ in 0..BATCH {
-            let Some(socket) = self.io.sockets.by_number(number) else {
-                return (false, false);
-            };
-            let (app, id) = (socket.app, socket.id);
-            let Some(state) = self.apps.get_mut(&app).filter(|_| socket.ready) else {
-                return (false, false);
-            };
-            if state.primary.room(id, now) == 0 {
-                return (true, false);
-            }
-            match socket.accept() {
-                Accepted::Connection(connection, peer) => {
-                    let mut host = AppHost {
-                        io: &mut self.io,
-                        app,
-                    };
-                    state.primary.accepted(id, connection, peer, now, &mut host);
-                }
-                Accepted::TryAgain => {}
-                Accepted::Nobody => {
-                    socket.ready = false;
-                    return (false, false);
-                }
-                Accepted::Shortage(error) => {
-                    self.pause(error);
-                    return (true, false);
-                }
-                Accepted::Broken(error) => {
-                    socket.ready = false;
-                    let what = format!("a socket does not accept connections: {error}");
-                    (self.io.events)(DispatchEvent::Trouble { what });
-                    return (false, false);
-                }
-            }
-        }
-        (true, true)
-    }
-
-    fn pause(&mut self, error: rustix::io::Errno) {
-        self.paused_until = Some(self.io.now + SHORTAGE_PAUSE);
-        let what = format!("no connection can be accepted for the moment: {error}");
-        (self.io.events)(DispatchEvent::Trouble { what });
     }
 
     /// What time has brought.
