@@ -210,6 +210,7 @@ fn a_directory_with_a_package_says_what_to_do() {
         r#"{"main":"server.js"}"#,
     )
     .unwrap();
+    std::fs::write(home.path().join("web-shop/server.js"), "").unwrap();
     home.rota(&["start", "web-shop"]).fails(5).says("server.js");
 }
 

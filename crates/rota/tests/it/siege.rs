@@ -1,6 +1,7 @@
 //! `siege -b -c200 -t10S` over ten reloads: availability 100 %, no failed transaction.
 
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -32,8 +33,24 @@ impl Siege {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for the end; nothing may have failed.
-    fn nothing_failed(self) {
+    /// Waits for the end; nothing may have failed. False if siege 4.0 has locked itself up at the end of its time, which
+    /// it does now and then (over HTTPS also against a plain `node`): then there are no figures to judge by.
+    fn nothing_failed(mut self, port: u16) -> bool {
+        let begin = Instant::now();
+        while self.running() {
+            if begin.elapsed() > Duration::from_secs(40) {
+                let waiting = established_to(port);
+                self.child.kill().unwrap();
+                self.child.wait().unwrap();
+                assert_eq!(
+                    waiting, 0,
+                    "siege waits for answers on connections that are open"
+                );
+                println!("siege has locked itself up without a connection: once more");
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
         let output = self.child.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let json = &text[text
@@ -47,7 +64,24 @@ impl Siege {
             (figures["availability"].as_f64().unwrap() - 100.0).abs() < f64::EPSILON,
             "{figures}"
         );
+        true
     }
+}
+
+/// Client connections to a local port that are open or being opened.
+fn established_to(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let remote = format!(":{port:04X}");
+    table
+        .lines()
+        .filter(|line| {
+            let mut fields = line.split_whitespace().skip(2);
+            fields
+                .next()
+                .is_some_and(|address| address.ends_with(&remote))
+                && matches!(fields.next(), Some("01" | "02"))
+        })
+        .count()
 }
 
 fn server(home: &Home) -> (String, String) {
@@ -62,25 +96,41 @@ fn server(home: &Home) -> (String, String) {
     )
 }
 
-/// Ten reloads of the app `app` of a daemon: five by the command, five by SIGUSR2 to `keeper`.
-fn ten_reloads(home: &Home, keeper: u32, siege: &mut Siege) {
-    for round in 0..10 {
-        assert!(
-            siege.running(),
-            "reload {round} is too late: siege has ended"
-        );
-        if round % 2 == 0 {
-            home.rota(&["reload", "app"]).ok();
+/// Reloads the app `app`: by the command in even rounds, by SIGUSR2 to `keeper` in odd ones.
+fn reload(home: &Home, keeper: u32, round: u32) {
+    if round.is_multiple_of(2) {
+        home.rota(&["reload", "app"]).ok();
+        return;
+    }
+    let before = home.app("app").pids();
+    signal(keeper, Signal::USR2);
+    eventually("the signal's reload is done", || {
+        let app = home.app("app");
+        let calm = app.status() == "online" && app.workers().len() == 4;
+        (calm && app.pids().iter().all(|pid| !before.contains(pid))).then_some(())
+    });
+}
+
+/// Ten reloads under siege. Forty starts of Node fit into the ten seconds of one siege on a machine that has nothing
+/// else to do; where they do not, the next siege begins, with the same demand.
+fn ten_reloads(home: &Home, keeper: u32, port: u16, url: &str) {
+    let (mut reloads, mut sieges, mut locked) = (0, 0, 0);
+    while reloads < 10 {
+        let mut siege = Siege::start(home, url);
+        let mut under_this_one = 0;
+        while siege.running() && reloads + under_this_one < 10 {
+            reload(home, keeper, reloads + under_this_one);
+            under_this_one += 1;
+        }
+        if siege.nothing_failed(port) {
+            reloads += under_this_one;
+            sieges += 1;
         } else {
-            let before = home.app("app").pids();
-            signal(keeper, Signal::USR2);
-            eventually("the signal's reload is done", || {
-                let app = home.app("app");
-                let calm = app.status() == "online" && app.workers().len() == 4;
-                (calm && app.pids().iter().all(|pid| !before.contains(pid))).then_some(())
-            });
+            locked += 1;
+            assert!(locked < 5, "siege never comes to an end");
         }
     }
+    println!("ten reloads in {sieges} sieges");
 }
 
 fn under_siege(url: impl Fn(u16) -> String, https: bool) {
@@ -93,9 +143,7 @@ fn under_siege(url: impl Fn(u16) -> String, https: bool) {
     let (script, tls) = server(&home);
     let started = home.start_script(&script, &["-i", "4", "--env", &tls]);
     let (keeper, _) = home.daemon_pids();
-    let mut siege = Siege::start(&home, &url(started.port));
-    ten_reloads(&home, keeper, &mut siege);
-    siege.nothing_failed();
+    ten_reloads(&home, keeper, started.port, &url(started.port));
 }
 
 #[test]
@@ -120,9 +168,12 @@ fn ten_reloads_of_run() {
     let (script, _) = server(&home);
     let run: Foreground = home.run(&[&script, "--name", "app", "-i", "4", "--observe", "0"]);
     let port = home.until_run_online().port().unwrap();
-    let mut siege = Siege::start(&home, &format!("http://127.0.0.1:{port}/"));
-    ten_reloads(&home, run.child.id(), &mut siege);
-    siege.nothing_failed();
+    ten_reloads(
+        &home,
+        run.child.id(),
+        port,
+        &format!("http://127.0.0.1:{port}/"),
+    );
 }
 
 #[test]
@@ -140,5 +191,5 @@ fn reloads_with_the_default_settings() {
         reloads += 1;
     }
     println!("{reloads} reloads");
-    siege.nothing_failed();
+    assert!(siege.nothing_failed(port));
 }
