@@ -51,6 +51,11 @@ impl<C> Primary<C> {
             .collect()
     }
 
+    /// No question before that time, except when a worker has come: the answer was expensive.
+    pub fn put_off_reconciling(&mut self, until: Millis) {
+        self.follow_at = self.follow_at.max(until);
+    }
+
     /// The clients of a listener's live connections.
     pub fn reconcile(&mut self, listener: ListenerId, live: impl Iterator<Item = SocketAddr>) {
         let Some(listener) = self.listeners.get_mut(&listener) else {

@@ -24,6 +24,8 @@ const READ: usize = 16 * 1024;
 const EVENTS: usize = 128;
 /// The longest line of a worker that is kept. Longer messages are for nobody here.
 const MAX_LINE: usize = 1024 * 1024;
+/// The part of the time that may be spent on the kernel's list of connections: one in so many.
+const LOOKING_SHARE: u64 = 200;
 /// How much is read from a dead worker, at most, to learn what it had taken.
 const LAST_READS: usize = 256;
 
@@ -321,7 +323,12 @@ impl Shell {
     fn count_connections(&mut self) {
         let now = self.io.now;
         for state in self.apps.values_mut() {
-            for (listener, port) in state.primary.to_reconcile(now) {
+            let listeners = state.primary.to_reconcile(now);
+            if listeners.is_empty() {
+                continue;
+            }
+            let asked = Instant::now();
+            for (listener, port) in listeners {
                 match self.live.of_port(port) {
                     Ok(peers) => state.primary.reconcile(listener, peers),
                     Err(error) => {
@@ -332,6 +339,10 @@ impl Shell {
                     }
                 }
             }
+            // Where the kernel has large tables the answer takes milliseconds.
+            let took = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let pause = took.saturating_mul(LOOKING_SHARE) / 1000;
+            state.primary.put_off_reconciling(now.saturating_add(pause));
         }
     }
 }
