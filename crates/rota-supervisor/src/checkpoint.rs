@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
+use rota_api::CommandResult;
 use rota_config::AppSpec;
-use rota_engine::{AppId, Command, Event};
+use rota_engine::{AppId, Command, CommandId, Effect, Event};
 use serde::{Deserialize, Serialize};
 
 use crate::apps::App;
@@ -75,32 +76,59 @@ impl Supervisor {
         let app = AppId(saved.app);
         let mut entry = App::new(app, saved.created_at.min(unix_millis()), prepared);
         entry.sockets = sockets;
-        let start = self.with(|state| {
+        self.with(|state| {
             state.last_app = state.last_app.max(saved.app);
-            let name = entry.name().to_owned();
             state.apps.insert(app, entry);
-            let operation = state.operations.begin(None, Vec::new());
-            state.operations.add(operation, app, &name)
         });
-        self.feed(Event::Command {
-            id: start,
-            command: Command::Start {
-                app,
-                policy,
-                generation: 1,
-            },
-        });
-        if !saved.wanted {
-            let stop = self.with(|state| {
-                let operation = state.operations.begin(None, Vec::new());
-                state.operations.add(operation, app, "")
-            });
-            self.feed(Event::Command {
-                id: stop,
-                command: Command::Stop { app, slots: None },
-            });
+        let start = Command::Start {
+            app,
+            policy,
+            generation: 1,
+        };
+        if saved.wanted {
+            let id = self.command_id(app);
+            self.feed(Event::Command { id, command: start });
+        } else {
+            self.restore_stopped(app, start);
         }
         Ok(())
+    }
+
+    /// Makes a stopped app known to the engine without creating a process: its start is taken back
+    /// before any of it is performed.
+    fn restore_stopped(&self, app: AppId, start: Command) {
+        let (started, stopped) = (self.command_id(app), self.command_id(app));
+        let now = self.now();
+        self.with(|state| {
+            let command = |id, command| Event::Command { id, command };
+            let effects = state.engine.handle(now, command(started, start));
+            let stop = Command::Stop { app, slots: None };
+            // Nobody waits for the answers, and there is nothing to do.
+            let _ = state.engine.handle(now, command(stopped, stop));
+            for effect in effects {
+                if let Effect::Spawn { worker, .. } = effect {
+                    let reason = "it was stopped".to_owned();
+                    let _ = state
+                        .engine
+                        .handle(now, Event::SpawnFailed { worker, reason });
+                }
+            }
+            for id in [started, stopped] {
+                if let Some(answered) = state.operations.answered(id) {
+                    let nothing = CommandResult::done(answered.name, "");
+                    state.operations.settle(answered.operation, nothing);
+                }
+            }
+        });
+    }
+
+    /// A command for whose answer nobody waits.
+    pub(crate) fn command_id(&self, app: AppId) -> CommandId {
+        self.with(|state| {
+            let name = state.apps.get(&app).map_or("", |app| app.name()).to_owned();
+            let operation = state.operations.begin(None, Vec::new());
+            state.operations.add(operation, app, &name)
+        })
     }
 }
 

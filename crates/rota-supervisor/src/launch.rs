@@ -275,7 +275,6 @@ impl Supervisor {
             (Readiness::Probe, Some(probe)) => self.start_probe(worker, probe),
             _ => {}
         }
-        self.start_watchdog(worker);
     }
 
     fn start_probe(self: &Rc<Self>, worker: u64, probe: rota_config::Probe) {
@@ -298,9 +297,14 @@ impl Supervisor {
     pub(crate) fn ready(self: &Rc<Self>, worker: u64) {
         let first = self.with(|state| {
             let entry = state.workers.get_mut(&worker)?;
+            // As with systemd the watchdog begins with readiness: until then the limit is another.
+            if let Some(watchdog) = &mut entry.watchdog {
+                watchdog.fed = Instant::now();
+            }
             Some(!std::mem::replace(&mut entry.told_ready, true))
         });
         if first == Some(true) {
+            self.start_watchdog(worker);
             self.feed(Event::Ready {
                 worker: WorkerId(worker),
             });

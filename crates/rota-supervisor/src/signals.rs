@@ -63,11 +63,7 @@ impl Supervisor {
 
     /// Gives a command for which nobody waits.
     fn command_unheard(self: &Rc<Self>, app: rota_engine::AppId, command: Command) {
-        let id = self.with(|state| {
-            let name = state.apps.get(&app).map_or("", |app| app.name()).to_owned();
-            let operation = state.operations.begin(None, Vec::new());
-            state.operations.add(operation, app, &name)
-        });
+        let id = self.command_id(app);
         self.feed(Event::Command { id, command });
     }
 

@@ -237,9 +237,13 @@ fn a_queue_consumer_that_never_listens_is_accepted() {
 
 #[test]
 fn a_killed_supervisor_costs_no_daemon() {
-    // Adoption of the workers comes later; here: rota answers again, and kill leaves nothing behind.
+    // Adoption of the workers comes later; here: rota answers again, the apps are started anew, what was
+    // stopped stays stopped, and kill leaves nothing behind.
     let home = Home::new();
-    home.start("http.js", &["-i", "2"]);
+    let started = home.start("http.js", &["-i", "2"]);
+    let script = home.copy("http.js");
+    home.rota(&["start", &script, "--name", "resting"]).ok();
+    home.rota(&["stop", "resting"]).ok();
     let (keeper, supervisor) = home.daemon_pids();
     signal(supervisor, Signal::KILL);
     eventually("another supervisor", || {
@@ -250,5 +254,10 @@ fn a_killed_supervisor_costs_no_daemon() {
             && !text.contains(&format!("{supervisor}")))
         .then_some(())
     });
+    let app = home.until("both workers", |app| app.online() == 2);
+    assert!(app.pids().iter().all(|pid| !started.pids.contains(pid)));
+    assert_eq!(home.app("resting").status(), "stopped");
+    let log = home.daemon_log();
+    assert_eq!(log.matches("resting: starting worker").count(), 1, "{log}");
     home.rota(&["kill"]).ok();
 }
