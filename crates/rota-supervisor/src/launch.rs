@@ -297,11 +297,12 @@ impl Supervisor {
     pub(crate) fn ready(self: &Rc<Self>, worker: u64) {
         let first = self.with(|state| {
             let entry = state.workers.get_mut(&worker)?;
+            let first = !std::mem::replace(&mut entry.told_ready, true);
             // As with systemd the watchdog begins with readiness: until then the limit is another.
-            if let Some(watchdog) = &mut entry.watchdog {
+            if let Some(watchdog) = entry.watchdog.as_mut().filter(|_| first) {
                 watchdog.fed = Instant::now();
             }
-            Some(!std::mem::replace(&mut entry.told_ready, true))
+            Some(first)
         });
         if first == Some(true) {
             self.start_watchdog(worker);
