@@ -74,12 +74,12 @@ impl Supervisor {
             policy.instances = saved.instances;
         }
         let app = AppId(saved.app);
-        let mut entry = App::new(app, saved.created_at.min(unix_millis()), prepared);
-        entry.sockets = sockets;
+        let entry = App::new(app, saved.created_at.min(unix_millis()), prepared);
         self.with(|state| {
             state.last_app = state.last_app.max(saved.app);
             state.apps.insert(app, entry);
         });
+        self.own_sockets(app, sockets);
         let start = Command::Start {
             app,
             policy,

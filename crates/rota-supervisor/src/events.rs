@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rota_engine::{AppId, Event, ExitStatus, WorkerId};
+use rota_engine::{AppId, Event, ExitStatus, SlotStatus, SlotView, WorkerId};
 use rota_keeper::protocol::FromKeeper;
 use tokio::sync::watch;
 
@@ -82,6 +82,7 @@ impl Supervisor {
         };
         let readers = std::mem::take(&mut entry.output);
         let app = entry.app;
+        self.close_if_over(app);
         let (done, drained) = watch::channel(false);
         self.with(|state| state.draining_output.insert(worker, drained));
         let this = Rc::clone(self);
@@ -93,6 +94,23 @@ impl Supervisor {
             // Fails when nobody waits for it.
             let _ = done.send(true);
         });
+    }
+
+    /// Closes the ports of an app of which nothing runs and nothing will: clients shall be refused, and
+    /// others may listen there.
+    fn close_if_over(&self, app: AppId) {
+        let over = self.with(|state| {
+            let view = state.engine.app(app)?;
+            let rests = |slot: &SlotView<'_>| {
+                slot.workers.is_empty()
+                    && matches!(slot.status, SlotStatus::Stopped | SlotStatus::Errored)
+            };
+            Some(view.slots.iter().all(rests))
+        });
+        if over == Some(true) {
+            self.dispatcher
+                .send(DispatchCommand::RetireIdleListeners { app: app.0 });
+        }
     }
 
     /// The last line of a worker is in: completes the record of its failure.

@@ -9,7 +9,11 @@ use std::path::Path;
 use std::rc::Rc;
 
 use rota_config::{AppSpec, ListenAddr, ListenTarget};
+use rota_engine::AppId;
 use rota_sys::net::{self, InetOptions};
+
+use crate::dispatch::DispatchCommand;
+use crate::supervisor::Supervisor;
 
 /// The kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -17,12 +21,35 @@ const BACKLOG: i32 = 4096;
 /// Sockets of apps are for whoever the folder lets in, as with any server's Unix socket.
 const SOCKET_MODE: u32 = 0o666;
 
+/// The first number of inherited sockets, systemd's `SD_LISTEN_FDS_START`.
+const LISTEN_FDS_START: i32 = 3;
+
 /// A socket that could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}{}", hint(source))]
 pub struct ListenError {
     address: String,
     source: io::Error,
+}
+
+impl Supervisor {
+    /// Gives an app its sockets. Cluster workers may name them too, in `listen({fd: 3})`: the numbers are
+    /// those under which processes find them.
+    pub(crate) fn own_sockets(&self, app: AppId, sockets: Vec<Rc<OwnedFd>>) {
+        for (number, socket) in (LISTEN_FDS_START..).zip(&sockets) {
+            // Without a copy (no descriptors left) the worker's own listen says that it failed.
+            if let Ok(fd) = socket.try_clone() {
+                let app = app.0;
+                self.dispatcher
+                    .send(DispatchCommand::InheritFd { app, number, fd });
+            }
+        }
+        self.with(|state| {
+            if let Some(app) = state.apps.get_mut(&app) {
+                app.sockets = sockets;
+            }
+        });
+    }
 }
 
 /// Opens the sockets of a specification, in its order.

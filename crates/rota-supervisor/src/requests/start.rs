@@ -60,13 +60,11 @@ impl Supervisor {
         };
         let (app, generation, command) = self.with(|state| {
             let (app, generation) = register(state, known, prepared);
-            if let Some(entry) = state.apps.get_mut(&app)
-                && !sockets.is_empty()
-            {
-                entry.sockets = sockets;
-            }
             (app, generation, state.operations.add(operation, app, &name))
         });
+        if !sockets.is_empty() {
+            self.own_sockets(app, sockets);
+        }
         self.checkpoint(app);
         let running = known.is_some() && self.is_wanted(app);
         let command_for = if running {

@@ -50,3 +50,25 @@ fn restarts_and_reloads_lose_no_connection() {
         .any(|(kind, _)| format!("{kind:?}").contains("Refused"));
     assert!(!refused, "{report}");
 }
+
+#[test]
+fn cluster_workers_listen_on_an_inherited_socket_by_its_number() {
+    let (home, port) = (Home::new(), free_port());
+    let listen = format!("127.0.0.1:{port}");
+    let flags = [
+        "-i",
+        "2",
+        "--listen",
+        &listen,
+        "--env",
+        r#"LISTEN={"fd":3}"#,
+    ];
+    let started = home.start("listen.js", &flags);
+    let mut seen = std::collections::BTreeSet::new();
+    crate::support::eventually("an answer of both workers", || {
+        seen.insert(get(port.number, "/").pid());
+        (seen.len() == 2).then_some(())
+    });
+    home.rota(&["reload", "app"]).ok();
+    assert!(!started.pids.contains(&get(port.number, "/").pid()));
+}

@@ -180,3 +180,16 @@ fn deleting_frees_name_ids_and_port() {
         .collect();
     assert_eq!(ids, [0, 1]);
 }
+
+#[test]
+fn a_stopped_app_holds_no_port() {
+    let home = Home::new();
+    let port = home.start("http.js", &["-i", "2"]).port;
+    home.rota(&["stop", "app"]).ok();
+    eventually("the port is free", || {
+        std::net::TcpListener::bind(("0.0.0.0", port)).ok()
+    });
+    home.rota(&["start", "app"]).ok();
+    let port = home.until("it listens", |app| app.port().is_some()).port();
+    assert_eq!(get(port.unwrap(), "/").status, 200);
+}
