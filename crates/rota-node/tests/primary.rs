@@ -144,7 +144,9 @@ fn live_connections_count_and_ended_ones_do_not() {
         [(ListenerId(0), 4000)]
     );
     // Those of worker 2 have ended.
-    world.primary.reconcile(ListenerId(0), peers.into_iter());
+    world
+        .primary
+        .reconcile(ListenerId(0), world.now, peers.into_iter());
     let open: Vec<u64> = world.primary.workers().map(|w| w.open).collect();
     assert_eq!(open, [5, 0]);
     for _ in 0..4 {

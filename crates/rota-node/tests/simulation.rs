@@ -161,7 +161,10 @@ impl Schedule {
 
     fn count(&mut self) {
         for (listener, _) in self.world.primary.to_reconcile(self.world.now) {
-            self.world.primary.reconcile(listener, std::iter::empty());
+            let now = self.world.now;
+            self.world
+                .primary
+                .reconcile(listener, now, std::iter::empty());
         }
     }
 

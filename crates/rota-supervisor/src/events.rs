@@ -148,6 +148,9 @@ impl Supervisor {
                 worker: WorkerId(worker),
             }),
             DispatchEvent::ChannelClosed { worker } => self.channel_closed(worker),
+            DispatchEvent::Drained { worker } => self.feed(Event::Drained {
+                worker: WorkerId(worker),
+            }),
             DispatchEvent::ListenerOpened {
                 app,
                 listener,

@@ -62,7 +62,9 @@ impl Supervisor {
     pub(crate) fn recorded(&self, worker: WorkerId) -> Option<(String, Vec<String>)> {
         self.with(|state| {
             let failures = state.apps.values().flat_map(|app| &app.failures);
-            let found = failures.filter(|failure| failure.worker == worker.0).last()?;
+            let found = failures
+                .filter(|failure| failure.worker == worker.0)
+                .last()?;
             Some((found.reason.clone(), found.stderr.clone()))
         })
     }

@@ -49,7 +49,7 @@ impl Supervisor {
             return Some(Event::Drained { worker });
         }
         self.dispatcher
-            .send(DispatchCommand::Disconnect { worker: worker.0 });
+            .send(DispatchCommand::Drain { worker: worker.0 });
         None
     }
 

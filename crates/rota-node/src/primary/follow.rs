@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use super::core::Primary;
-use super::types::{ListenerId, Millis, WorkerId};
+use super::types::{ListenerId, Millis, Role, WorkerId};
+
+/// Connections per second that come and end between two looks, from which on nobody keeps count.
+const STORM: u64 = 500;
 
 impl<C> Primary<C> {
     /// The worker has a connection more.
@@ -51,30 +54,64 @@ impl<C> Primary<C> {
             .collect()
     }
 
+    /// The listeners of a worker, with their ports, if all that it was dealt came from them and is
+    /// followed; `None` when its connections cannot be counted.
+    #[must_use]
+    pub fn followed_by(&self, worker: WorkerId) -> Option<Vec<(ListenerId, u16)>> {
+        let member = self.members.get(&worker)?;
+        if !matches!(member.role, Role::Cluster(balance) if balance.is_dealt())
+            || member.listeners.is_empty()
+        {
+            return None;
+        }
+        let followed = |id: &ListenerId| {
+            let listener = self.listeners.get(id)?;
+            let whole = listener.followed && !listener.open.is_full();
+            whole.then(|| (*id, listener.sockname.port()))
+        };
+        member.listeners.iter().map(followed).collect()
+    }
+
+    /// Whether a worker has open connections, as of the last [`Self::reconcile`] of its listeners, or
+    /// is about to get some; `None` when it is not known.
+    #[must_use]
+    pub fn has_connections(&self, worker: WorkerId) -> Option<bool> {
+        let member = self.members.get(&worker)?;
+        Some(member.open > 0 || !member.pending.is_empty() || !member.queue.is_empty())
+    }
+
     /// No question before that time, except when a worker has come: the answer was expensive.
     pub fn put_off_reconciling(&mut self, until: Millis) {
         self.follow_at = self.follow_at.max(until);
     }
 
-    /// The clients of a listener's live connections.
-    pub fn reconcile(&mut self, listener: ListenerId, live: impl Iterator<Item = SocketAddr>) {
+    /// The clients of a listener's live connections, as they are at `now`.
+    pub fn reconcile(
+        &mut self,
+        listener: ListenerId,
+        now: Millis,
+        live: impl Iterator<Item = SocketAddr>,
+    ) {
         let Some(listener) = self.listeners.get_mut(&listener) else {
             return;
         };
         let members = &mut self.members;
-        let mut ended = 0_usize;
-        listener.open.reconcile(live, |worker| {
-            ended += 1;
+        let mut came_and_ended = 0_usize;
+        listener.open.reconcile(live, |worker, came_since| {
+            came_and_ended += usize::from(came_since);
             if let Some(member) = members.get_mut(&worker) {
                 member.open = member.open.saturating_sub(1);
             }
         });
-        listener.short_lived = ended > listener.open.len();
+        let elapsed = now.saturating_sub(listener.looked_at).max(1);
+        listener.looked_at = now;
+        let per_second = (came_and_ended as u64).saturating_mul(1000) / elapsed;
+        listener.short_lived = per_second > STORM && came_and_ended > listener.open.len();
     }
 
     /// The kernel does not tell the live connections of this listener: workers take turns.
-    pub fn unfollow(&mut self, id: ListenerId) {
-        self.reconcile(id, std::iter::empty());
+    pub fn unfollow(&mut self, id: ListenerId, now: Millis) {
+        self.reconcile(id, now, std::iter::empty());
         if let Some(listener) = self.listeners.get_mut(&id) {
             listener.followed = false;
         }

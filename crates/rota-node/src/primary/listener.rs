@@ -51,7 +51,9 @@ pub(super) struct Listener<C> {
     pub(super) open: OpenTable,
     /// The kernel tells which connections live. Not for Unix sockets.
     pub(super) followed: bool,
-    /// Most connections ended between the last two looks: how many a worker has says little.
+    /// When the kernel was last asked.
+    pub(super) looked_at: Millis,
+    /// So many connections come and end between two looks that how many a worker has says little.
     pub(super) short_lived: bool,
 }
 
@@ -71,6 +73,7 @@ impl<C> Listener<C> {
             idle: None,
             open: OpenTable::new(seed),
             followed,
+            looked_at: 0,
             short_lived: false,
         }
     }

@@ -16,7 +16,10 @@ pub(super) const MAX_FOLLOWED: usize = 65_536;
 #[derive(Debug)]
 struct Entry {
     worker: WorkerId,
+    /// The look at which it was last seen, or the last one before it came.
     round: u32,
+    /// It has been seen at some look.
+    seen: bool,
 }
 
 /// The followed connections of one listener.
@@ -50,6 +53,7 @@ impl OpenTable {
         let entry = Entry {
             worker,
             round: self.round,
+            seen: false,
         };
         let before = self.entries.insert(key, entry);
         (true, before.map(|entry| entry.worker))
@@ -67,23 +71,25 @@ impl OpenTable {
         self.entries.len() >= MAX_FOLLOWED
     }
 
-    /// Forgets what is not among the live connections; `ended` is told the worker of each.
+    /// Forgets what is not among the live connections; `ended` is told the worker of each, and whether
+    /// it had come since the last look.
     pub(super) fn reconcile(
         &mut self,
         live: impl Iterator<Item = SocketAddr>,
-        mut ended: impl FnMut(WorkerId),
+        mut ended: impl FnMut(WorkerId, bool),
     ) {
         self.round = self.round.wrapping_add(1);
         for peer in live {
             if let Some(entry) = self.entries.get_mut(&hash::peer(self.seed, peer)) {
                 entry.round = self.round;
+                entry.seen = true;
             }
         }
         let round = self.round;
         self.entries.retain(|_, entry| {
             let lives = entry.round == round;
             if !lives {
-                ended(entry.worker);
+                ended(entry.worker, !entry.seen);
             }
             lives
         });

@@ -8,6 +8,7 @@
 mod accept;
 mod bind;
 mod channel;
+mod drain;
 mod handle;
 mod io;
 mod limits;

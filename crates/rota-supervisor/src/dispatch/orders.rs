@@ -33,6 +33,7 @@ impl Shell {
             Order::Disconnect { worker } => self.with_primary_of(worker, |primary, host, now| {
                 primary.disconnect(worker, now, host);
             }),
+            Order::Drain { worker } => self.drain(worker),
             Order::SendMessage { worker, json } => {
                 let mut line = json.into_bytes();
                 line.push(b'\n');

@@ -11,6 +11,7 @@ use rota_node::channel::Decoder;
 use rota_node::primary::{Millis, Tuning};
 use rustix::event::{Timespec, epoll};
 
+use super::drain::Draining;
 use super::handle::{HandleGone, Inbox};
 use super::io::{AppHost, Events, Io};
 use super::live::LivePeers;
@@ -47,7 +48,9 @@ pub(super) struct Shell {
     pub(super) paused_until: Option<Millis>,
     /// When something is to be done without an event.
     wake_at: Option<Millis>,
-    live: LivePeers,
+    pub(super) live: LivePeers,
+    /// Workers that finish what they have.
+    pub(super) draining: Vec<Draining>,
     started: Instant,
     buffer: Vec<u8>,
 }
@@ -73,6 +76,7 @@ impl Shell {
             paused_until: None,
             wake_at: None,
             live: LivePeers::default(),
+            draining: Vec::new(),
             started: Instant::now(),
             buffer: vec![0; READ],
         })
@@ -294,6 +298,7 @@ impl Shell {
                 });
             }
         }
+        self.look_at_draining();
         if self.wake_at.is_none_or(|at| at > now) {
             return;
         }
@@ -309,7 +314,8 @@ impl Shell {
         let later = self.io.later.iter().map(|(at, _)| *at);
         let apps = self.apps.values();
         let apps = apps.filter_map(|state| state.primary.next_deadline(self.io.now));
-        self.wake_at = paused.chain(later).chain(apps).min();
+        let draining = self.draining.iter().map(|entry| entry.next);
+        self.wake_at = paused.chain(later).chain(apps).chain(draining).min();
         let wait = match self.wake_at {
             _ if busy => 0,
             None => return None,
@@ -330,9 +336,9 @@ impl Shell {
             let asked = Instant::now();
             for (listener, port) in listeners {
                 match self.live.of_port(port) {
-                    Ok(peers) => state.primary.reconcile(listener, peers),
+                    Ok(peers) => state.primary.reconcile(listener, now, peers),
                     Err(error) => {
-                        state.primary.unfollow(listener);
+                        state.primary.unfollow(listener, now);
                         if let Some(what) = error {
                             (self.io.events)(DispatchEvent::Trouble { what });
                         }

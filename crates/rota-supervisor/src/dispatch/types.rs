@@ -49,6 +49,13 @@ pub enum DispatchCommand {
         /// The worker.
         worker: u64,
     },
+    /// `StopDealing`, and word when the worker has finished: [`DispatchEvent::Drained`] as soon as it has
+    /// no connection any more. One that cannot be watched so, or whose connections stay, gets a
+    /// `Disconnect`, whose end is [`DispatchEvent::ChannelClosed`].
+    Drain {
+        /// The worker.
+        worker: u64,
+    },
     /// One message for the worker.
     SendMessage {
         /// The worker.
@@ -132,6 +139,11 @@ pub enum DispatchEvent {
     },
     /// The worker leaves by its own decision (`worker.disconnect()`, `worker.kill()`).
     Leaving {
+        /// The worker.
+        worker: u64,
+    },
+    /// After [`DispatchCommand::Drain`]: the worker has no connections. Its channel is open.
+    Drained {
         /// The worker.
         worker: u64,
     },
@@ -251,6 +263,7 @@ impl fmt::Debug for DispatchCommand {
             Self::StopDealing { worker } => write!(f, "StopDealing({worker})"),
             Self::ResumeDealing { worker } => write!(f, "ResumeDealing({worker})"),
             Self::Disconnect { worker } => write!(f, "Disconnect({worker})"),
+            Self::Drain { worker } => write!(f, "Drain({worker})"),
             Self::SendMessage { worker, json } => {
                 write!(f, "SendMessage({worker}, {} bytes)", json.len())
             }

@@ -1,0 +1,82 @@
+//! Workers that are to finish what they have before they are stopped.
+//!
+//! Node's own polite end (`disconnect`) makes a worker close its servers and its channel; one with
+//! nothing else to do then exits before any signal can reach it, so that its signal handlers never
+//! run. So a worker is first only left alone: when the kernel says that it has no connection any more,
+//! it is drained, and everything in it still works. Only one that has connections for longer than
+//! [`PATIENCE`] is told to disconnect, which closes its idle kept connections.
+
+use rota_node::primary::Millis;
+
+use super::shell::Shell;
+use super::types::DispatchEvent;
+
+/// How long a worker's connections may end by themselves.
+const PATIENCE: Millis = 1_000;
+/// The first pause between two looks; each later one is longer.
+const FIRST_PAUSE: Millis = 10;
+
+/// A worker that gets no more connections and still has some.
+#[derive(Debug)]
+pub(super) struct Draining {
+    pub(super) worker: u64,
+    since: Millis,
+    /// When to look next.
+    pub(super) next: Millis,
+}
+
+impl Shell {
+    /// Lets a worker finish: see the module.
+    pub(super) fn drain(&mut self, worker: u64) {
+        let now = self.io.now;
+        self.with_primary_of(worker, |primary, host, now| {
+            primary.stop_dealing(worker, now, host);
+        });
+        self.draining.push(Draining {
+            worker,
+            since: now,
+            next: now,
+        });
+        self.look_at_draining();
+    }
+
+    /// Looks at those whose turn it is.
+    pub(super) fn look_at_draining(&mut self) {
+        let now = self.io.now;
+        for mut entry in std::mem::take(&mut self.draining) {
+            if entry.next > now {
+                self.draining.push(entry);
+                continue;
+            }
+            let worker = entry.worker;
+            let waited = now.saturating_sub(entry.since);
+            match self.has_connections(worker) {
+                Some(false) => (self.io.events)(DispatchEvent::Drained { worker }),
+                Some(true) if waited < PATIENCE => {
+                    entry.next = now + FIRST_PAUSE.max(waited / 2);
+                    self.draining.push(entry);
+                }
+                Some(true) | None => self.with_primary_of(worker, |primary, host, now| {
+                    primary.disconnect(worker, now, host);
+                }),
+            }
+        }
+    }
+
+    /// Whether a worker has connections now; `None` when that cannot be known.
+    fn has_connections(&mut self, worker: u64) -> Option<bool> {
+        let now = self.io.now;
+        let app = self.io.links.get(&worker).map(|link| link.app)?;
+        let state = self.apps.get_mut(&app)?;
+        for (listener, port) in state.primary.followed_by(worker)? {
+            match self.live.of_port(port) {
+                Ok(peers) => state.primary.reconcile(listener, now, peers),
+                Err(_) => {
+                    state.primary.unfollow(listener, now);
+                    return None;
+                }
+            }
+        }
+        state.primary.has_connections(worker)
+    }
+}
