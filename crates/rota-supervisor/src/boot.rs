@@ -9,6 +9,7 @@ use std::time::Duration;
 use rota_api::StartRequest;
 use rota_config::AppSpec;
 use rota_keeper::protocol::FromKeeper;
+use rota_sys::signal::Signal;
 use tokio::sync::mpsc;
 
 use crate::checkpoint::{self, Saved};
@@ -18,9 +19,6 @@ use crate::keeper::KeeperLink;
 use crate::output::{self, LogHub, LogOptions, LogTrouble, Terminal};
 use crate::run::Options;
 use crate::supervisor::{Parts, Supervisor};
-
-/// SIGKILL, for what an earlier supervisor left behind.
-const SIGKILL: i32 = 9;
 
 /// How many notices of programs may wait to be dealt with.
 const NOTICES: usize = 256;
@@ -145,7 +143,7 @@ async fn receive(keeper: &KeeperLink) -> Result<Handover, BootError> {
 /// Ends the workers of a supervisor that died, and forgets what belonged to them.
 async fn end_leftovers(keeper: &KeeperLink, handover: &mut Handover) -> Result<(), BootError> {
     for worker in &handover.alive {
-        keeper.signal_group(*worker, SIGKILL);
+        keeper.signal_group(*worker, Signal::KILL.number());
     }
     let mut left: std::collections::HashSet<u64> = handover.alive.iter().copied().collect();
     while !left.is_empty() {

@@ -165,7 +165,7 @@ impl Supervisor {
             }
             DispatchEvent::Violation { worker, what } => {
                 let name = self.name_of(worker);
-                self.say(&format!("{name}: breaks the protocol: {what}"));
+                self.say(&format!("{name}: {what}"));
             }
             DispatchEvent::Trouble { what } => self.say(&what),
         }

@@ -4,11 +4,10 @@ use std::rc::Rc;
 
 use rota_api::ProgressKind;
 use rota_engine::{AppId, Effect, Event, Generation, Notice, WorkerId};
+use rota_sys::signal::Signal;
 
 use crate::dispatch::DispatchCommand;
 use crate::supervisor::Supervisor;
-
-const SIGKILL: i32 = 9;
 
 impl Supervisor {
     /// Performs one effect. What goes wrong on the spot comes back as an event.
@@ -28,7 +27,7 @@ impl Supervisor {
             }
             Effect::Drain { worker } => return self.drain(worker),
             Effect::StopSignal { worker } => self.stop_signal(worker),
-            Effect::Kill { worker } => self.keeper.signal_group(worker.0, SIGKILL),
+            Effect::Kill { worker } => self.keeper.signal_group(worker.0, Signal::KILL.number()),
             Effect::Reply { command, outcome } => self.reply(command, outcome),
             Effect::Notice { app, notice } => self.notice(app, &notice),
             Effect::GenerationRetired { app, generation } => self.retire(app, generation),

@@ -3,34 +3,29 @@
 use std::rc::Rc;
 
 use rota_engine::{Command, Event};
+use rota_sys::signal::Signal;
 
 use crate::supervisor::Supervisor;
-
-const SIGHUP: i32 = 1;
-const SIGINT: i32 = 2;
-const SIGQUIT: i32 = 3;
-const SIGUSR1: i32 = 10;
-const SIGUSR2: i32 = 12;
-const SIGTERM: i32 = 15;
-const SIGTTIN: i32 = 21;
-const SIGTTOU: i32 = 22;
 
 impl Supervisor {
     /// Does what a signal asks for.
     pub(crate) fn on_signal(self: &Rc<Self>, number: i32) {
-        match number {
-            SIGHUP | SIGUSR2 => self.reload_all(),
-            SIGTERM | SIGINT => {
+        let Some(signal) = Signal::from_number(number) else {
+            return;
+        };
+        match signal {
+            Signal::HUP | Signal::USR2 => self.reload_all(),
+            Signal::TERM | Signal::INT => {
                 let again = self.with(|state| state.stopping);
                 self.shut_down(again, None);
             }
-            SIGQUIT => self.shut_down(true, None),
-            SIGUSR1 => {
+            Signal::QUIT => self.shut_down(true, None),
+            Signal::USR1 => {
                 self.say("reopening the log files");
                 self.logs.reopen();
             }
-            SIGTTIN => self.scale_all(1),
-            SIGTTOU => self.scale_all(-1),
+            Signal::TTIN => self.scale_all(1),
+            Signal::TTOU => self.scale_all(-1),
             _ => {}
         }
     }
