@@ -10,8 +10,8 @@ use crate::supervisor::Supervisor;
 use crate::words;
 
 impl Supervisor {
-    /// Answers a command. The last words of a worker may still be in its pipe: the answer waits for
-    /// them.
+    /// Answers a command, when everything that it implied has happened: the last words of a worker may
+    /// still be in its pipe, and a listener still be open.
     pub(crate) fn reply(self: &Rc<Self>, command: CommandId, outcome: Outcome) {
         let answered = self.with(|state| state.operations.answered(command));
         let Some(answered) = answered else {
@@ -22,14 +22,18 @@ impl Supervisor {
             Outcome::Failed(failure) => words::failed_worker(&failure.reason),
             Outcome::Done(_) | Outcome::Refused(_) => None,
         };
-        let Some(worker) = failed_worker else {
-            self.settle(&answered, result_of(&answered.name, &outcome, None));
-            return;
-        };
         let this = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            this.output_complete(worker).await;
-            let recorded = this.recorded(worker);
+            let recorded = match failed_worker {
+                Some(worker) => {
+                    this.output_complete(worker).await;
+                    this.recorded(worker)
+                }
+                None => None,
+            };
+            // The dispatcher answers when it has carried out everything before: a port or path of an app
+            // that was stopped is free when its caller hears of it.
+            this.stats().await;
             this.settle(&answered, result_of(&answered.name, &outcome, recorded));
         });
     }

@@ -45,7 +45,7 @@ impl Supervisor {
     }
 
     /// The dispatcher's figures; none if it does not answer.
-    async fn stats(&self) -> Stats {
+    pub(crate) async fn stats(&self) -> Stats {
         let (reply, answer) = oneshot::channel();
         let reply = Box::new(move |stats| {
             // Fails when the caller has gone.
