@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::apps::App;
 use crate::perform::app_key;
+use crate::requests::prepare;
 use crate::supervisor::{Supervisor, unix_millis};
 
 /// The version of [`Saved`] that this program writes.
@@ -63,12 +64,8 @@ impl Supervisor {
     }
 
     fn restore_one(self: &Rc<Self>, saved: Saved) -> Result<(), Box<dyn std::error::Error>> {
-        let launch = rota_config::resolve(&saved.spec)?;
-        let sockets = crate::listen::open(&saved.spec)?;
-        let prepared = Rc::new(crate::apps::Prepared {
-            spec: saved.spec,
-            launch,
-        });
+        let prepared = prepare(saved.spec)?;
+        let sockets = crate::listen::open(&prepared.spec)?;
         let mut policy = prepared.policy(self.cpus);
         if saved.instances > 0 {
             policy.instances = saved.instances;
@@ -125,8 +122,8 @@ impl Supervisor {
     /// A command for whose answer nobody waits.
     pub(crate) fn command_id(&self, app: AppId) -> CommandId {
         self.with(|state| {
-            let name = state.apps.get(&app).map_or("", |app| app.name()).to_owned();
-            let operation = state.operations.begin(None, Vec::new());
+            let name = state.app_name(app);
+            let operation = state.operations.begin(None);
             state.operations.add(operation, app, &name)
         })
     }

@@ -13,15 +13,21 @@ use crate::launch::worker_key;
 use crate::notify::Notification;
 use crate::supervisor::Supervisor;
 use crate::words;
-use crate::worker::{Watchdog, Worker};
+use crate::worker::{Readiness, Watchdog, Worker};
 
 impl Supervisor {
     /// A message of the keeper, after it has handed everything back.
     pub(crate) fn on_keeper(self: &Rc<Self>, message: FromKeeper) {
         match message {
             FromKeeper::Spawned { child, pid, .. } => self.spawned(child, pid),
-            FromKeeper::SpawnFailed { child, message, .. } => self.spawn_failed(child, message),
-            FromKeeper::Exited { child, exit, .. } => self.exited(child, exit_status(exit.status)),
+            FromKeeper::SpawnFailed { child, message, .. } => {
+                let (worker, reason) = (WorkerId(child), message);
+                self.worker_ended(child, Event::SpawnFailed { worker, reason });
+            }
+            FromKeeper::Exited { child, exit, .. } => {
+                let (worker, status) = (WorkerId(child), exit_status(exit.status));
+                self.worker_ended(child, Event::Exited { worker, status });
+            }
             FromKeeper::Signal { number } => self.on_signal(number),
             FromKeeper::SignalFailed {
                 child,
@@ -53,28 +59,13 @@ impl Supervisor {
         }
     }
 
-    fn spawn_failed(self: &Rc<Self>, worker: u64, reason: String) {
-        self.feed(Event::SpawnFailed {
-            worker: WorkerId(worker),
-            reason,
-        });
-        self.worker_ended(worker);
-    }
-
-    fn exited(self: &Rc<Self>, worker: u64, status: ExitStatus) {
+    /// The process of a worker is gone, or there never was one: connections that it had not taken go to others
+    /// before the engine decides, then it is let go: its entry with the keeper, and its output once that has been
+    /// read to its end.
+    fn worker_ended(self: &Rc<Self>, worker: u64, event: Event) {
         self.dispatcher
             .send(DispatchCommand::RemoveWorker { worker });
-        self.feed(Event::Exited {
-            worker: WorkerId(worker),
-            status,
-        });
-        self.worker_ended(worker);
-    }
-
-    /// Lets go of a worker: its entry with the keeper, and its output once that has been read to its end.
-    fn worker_ended(self: &Rc<Self>, worker: u64) {
-        self.dispatcher
-            .send(DispatchCommand::RemoveWorker { worker });
+        self.feed(event);
         self.keeper.forget(worker);
         self.keeper.drop_entry(&worker_key(WorkerId(worker)));
         let Some(mut entry) = self.with(|state| state.workers.remove(&worker)) else {
@@ -141,8 +132,12 @@ impl Supervisor {
     pub(crate) fn on_dispatch(self: &Rc<Self>, event: DispatchEvent) {
         match event {
             DispatchEvent::Online { .. } | DispatchEvent::NoListeners { .. } => {}
-            DispatchEvent::Listening { worker, .. } => self.listening(worker),
-            DispatchEvent::UserMessage { worker, json } => self.user_message(worker, &json),
+            DispatchEvent::Listening { worker, .. } => self.ready_by(worker, Readiness::Listening),
+            DispatchEvent::UserMessage { worker, json } => {
+                if json == "\"ready\"" {
+                    self.ready_by(worker, Readiness::Word);
+                }
+            }
             DispatchEvent::InternalMessage { .. } => {}
             DispatchEvent::Leaving { worker } => self.feed(Event::Leaving {
                 worker: WorkerId(worker),
@@ -161,7 +156,6 @@ impl Supervisor {
             } => self.listener_opened(AppId(app), listener, &address, fd, &key, slot),
             DispatchEvent::ListenerClosed { listener, .. } => {
                 self.keeper.drop_entry(&listener_key(listener));
-                self.with(|state| state.listeners.remove(&listener));
             }
             DispatchEvent::Violation { worker, what } => {
                 let name = self.name_of(worker);
@@ -171,24 +165,10 @@ impl Supervisor {
         }
     }
 
-    fn listening(self: &Rc<Self>, worker: u64) {
-        use crate::worker::Readiness;
-        let counts = self.with(|state| {
-            let worker = state.workers.get(&worker)?;
-            Some(worker.readiness == Readiness::Listening)
-        });
+    /// A sign of readiness: counts if it is the one that this worker is waited for.
+    fn ready_by(self: &Rc<Self>, worker: u64, sign: Readiness) {
+        let counts = self.with(|state| Some(state.workers.get(&worker)?.readiness == sign));
         if counts == Some(true) {
-            self.ready(worker);
-        }
-    }
-
-    fn user_message(self: &Rc<Self>, worker: u64, json: &str) {
-        use crate::worker::Readiness;
-        let waits = self.with(|state| {
-            let worker = state.workers.get(&worker)?;
-            Some(worker.readiness == Readiness::Word)
-        });
-        if waits == Some(true) && json == "\"ready\"" {
             self.ready(worker);
         }
     }
@@ -221,23 +201,12 @@ impl Supervisor {
         });
         let blob = blob.to_string().into_bytes();
         self.keeper.put(&listener_key(listener), blob, vec![fd]);
-        let address = address.to_owned();
-        self.with(|state| state.listeners.insert(listener, (app, address)));
     }
 
     /// Something that a program said on its notify socket.
     pub(crate) fn on_notification(self: &Rc<Self>, worker: u64, notification: Notification) {
         match notification {
-            Notification::Ready => {
-                use crate::worker::Readiness;
-                let waits = self.with(|state| {
-                    let worker = state.workers.get(&worker)?;
-                    Some(worker.readiness == Readiness::Word)
-                });
-                if waits == Some(true) {
-                    self.ready(worker);
-                }
-            }
+            Notification::Ready => self.ready_by(worker, Readiness::Word),
             Notification::Stopping => self.feed(Event::Leaving {
                 worker: WorkerId(worker),
             }),

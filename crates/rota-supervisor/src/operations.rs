@@ -46,14 +46,14 @@ pub struct Answered {
 }
 
 impl Operations {
-    /// Begins an operation. `settled` are results that are known already.
-    pub fn begin(&mut self, listener: Option<LineSender>, settled: Vec<CommandResult>) -> u64 {
+    /// Begins an operation.
+    pub fn begin(&mut self, listener: Option<LineSender>) -> u64 {
         self.next_operation += 1;
         let operation = Operation {
             listener,
             open: 0,
             apps: Vec::new(),
-            results: settled,
+            results: Vec::new(),
         };
         self.operations.insert(self.next_operation, operation);
         self.next_operation

@@ -129,7 +129,7 @@ impl Supervisor {
             _ => None,
         };
         let (name, progress) = self.with(|state| {
-            let name = state.apps.get(&app).map_or("", |app| app.name()).to_owned();
+            let name = state.app_name(app);
             let workers = &state.workers;
             let pid = |worker: WorkerId| workers.get(&worker.0).and_then(|worker| worker.pid);
             let position = state.positions.entry(app).or_default();

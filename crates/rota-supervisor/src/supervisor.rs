@@ -62,8 +62,6 @@ pub struct State {
     pub operations: Operations,
     /// Where each app's rollout stands.
     pub positions: HashMap<AppId, RolloutPosition>,
-    /// Apps' listening addresses by the dispatcher's listener number.
-    pub listeners: HashMap<u64, (AppId, String)>,
     /// Workers that have ended and whose output is being read to its end.
     pub draining_output: HashMap<u64, watch::Receiver<bool>>,
     /// The daemon has been told to stop.
@@ -112,7 +110,6 @@ impl Supervisor {
                 workers: HashMap::new(),
                 operations: Operations::default(),
                 positions: HashMap::new(),
-                listeners: HashMap::new(),
                 draining_output: HashMap::new(),
                 stopping: false,
                 something_failed: false,
@@ -190,6 +187,13 @@ impl Supervisor {
             let now = humantime::format_rfc3339_millis(SystemTime::now());
             self.logs.say(&format!("{now} {text}"));
         }
+    }
+}
+
+impl State {
+    /// The name of an app; empty when it is gone.
+    pub fn app_name(&self, app: AppId) -> String {
+        self.apps.get(&app).map_or("", App::name).to_owned()
     }
 }
 

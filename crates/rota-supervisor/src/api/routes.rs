@@ -85,7 +85,7 @@ async fn shutdown(
 ) -> Result<Answer, ApiError> {
     let request: ShutdownRequest = http::read_json(request.into_body()).await?;
     operation(true, Vec::new(), |listener| {
-        supervisor.shutdown_request(&request, listener);
+        supervisor.shut_down(request.now, listener);
         Ok(())
     })
 }

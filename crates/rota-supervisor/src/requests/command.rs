@@ -27,11 +27,11 @@ impl Supervisor {
             commands.push((selection.app, self.translate(request, selection)?));
         }
         let (operation, given) = self.with(|state| {
-            let operation = state.operations.begin(listener, Vec::new());
+            let operation = state.operations.begin(listener);
             let given: Vec<(CommandId, Command)> = commands
                 .into_iter()
                 .map(|(app, command)| {
-                    let name = state.apps.get(&app).map_or("", |app| app.name()).to_owned();
+                    let name = state.app_name(app);
                     (state.operations.add(operation, app, &name), command)
                 })
                 .collect();

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rota_api::{ApiError, ErrorCode, ShutdownRequest, SignalRequest, SignalResponse};
+use rota_api::{ApiError, ErrorCode, SignalRequest, SignalResponse};
 use rota_engine::{AppId, Command, Event};
 
 use crate::api::LineSender;
@@ -48,7 +48,7 @@ impl Supervisor {
         self.say(if now { "stopping at once" } else { "stopping" });
         let id = self.with(|state| {
             state.stopping = true;
-            let operation = state.operations.begin(listener, Vec::new());
+            let operation = state.operations.begin(listener);
             let apps: Vec<AppId> = state.apps.keys().copied().collect();
             let id = state.operations.add(operation, AppId(0), "");
             state.operations.watch(operation, apps);
@@ -58,14 +58,5 @@ impl Supervisor {
             id,
             command: Command::Shutdown { now },
         });
-    }
-
-    /// `POST /v1/shutdown`.
-    pub(crate) fn shutdown_request(
-        self: &Rc<Self>,
-        request: &ShutdownRequest,
-        listener: Option<LineSender>,
-    ) {
-        self.shut_down(request.now, listener);
     }
 }

@@ -5,3 +5,5 @@ mod daemon;
 mod prepare;
 mod select;
 mod start;
+
+pub(crate) use prepare::prepare;

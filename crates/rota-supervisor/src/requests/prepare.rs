@@ -8,7 +8,7 @@ use rota_config::AppSpec;
 use crate::apps::Prepared;
 
 /// Checks a specification and finds out what it means on this machine.
-pub(super) fn prepare(spec: AppSpec) -> Result<Rc<Prepared>, ApiError> {
+pub(crate) fn prepare(spec: AppSpec) -> Result<Rc<Prepared>, ApiError> {
     if let Some(problem) = spec.problems().first() {
         let text = format!("{}: {problem}", spec.name);
         return Err(ApiError::new(ErrorCode::InvalidSpec, text));

@@ -26,13 +26,7 @@ impl Supervisor {
     /// The names of the apps that are meant.
     pub(crate) fn names(&self, chosen: &[Selection]) -> Vec<String> {
         self.with(|state| {
-            let name = |s: &Selection| {
-                state
-                    .apps
-                    .get(&s.app)
-                    .map_or("", |app| app.name())
-                    .to_owned()
-            };
+            let name = |s: &Selection| state.app_name(s.app);
             chosen.iter().map(name).collect()
         })
     }

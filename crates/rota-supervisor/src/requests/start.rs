@@ -33,7 +33,7 @@ impl Supervisor {
             }
             checked.push((known, prepare(spec)?));
         }
-        let operation = self.with(|state| state.operations.begin(listener, Vec::new()));
+        let operation = self.with(|state| state.operations.begin(listener));
         for (known, prepared) in checked {
             self.start_one(operation, known, prepared);
         }
