@@ -9,9 +9,10 @@
 use std::net::SocketAddr;
 
 use libfuzzer_sys::fuzz_target;
+use rota_node::agent::FromAgent;
 use rota_node::channel::Decoder;
 use rota_node::primary::{
-    Bind, Delivery, Errno, ListenerId, Notice, Role, SockName, SocketId, Tuning, WorkerId,
+    Bind, Delivery, Errno, ListenerId, Notice, Role, SockName, SocketId, Stranger, Tuning, WorkerId,
 };
 use rota_node::{Balance, Host, Primary};
 
@@ -42,12 +43,16 @@ impl Host for Nowhere {
     fn send_socket(&mut self, worker: WorkerId, line: &[u8], _: SocketId) {
         self.send(worker, line);
     }
+    fn examine(&mut self, _: &u32, _: &SockName) -> Result<Option<SocketAddr>, Stranger> {
+        Ok(Some(SocketAddr::from(([10, 0, 0, 1], 1))))
+    }
     fn deal(&mut self, worker: WorkerId, _: &[u8], _: &u32) -> Delivery {
         self.dealt_to_good += usize::from(worker == GOOD);
         Delivery::Sent
     }
-    fn notice(&mut self, worker: WorkerId, _: Notice<'_>) {
-        assert_eq!(worker, BAD, "only the bad one says anything");
+    fn notice(&mut self, worker: WorkerId, notice: Notice<'_>) {
+        let hello = matches!(notice, Notice::Agent(FromAgent::Hello(_)));
+        assert!(worker == BAD || hello, "only the bad one says anything");
     }
 }
 
@@ -58,11 +63,14 @@ fuzz_target!(|input: &[u8]| {
     let mut host = Nowhere::default();
     let mut primary = Primary::new(1, Tuning::default());
     let query = br#"{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":0,"addressType":4,"seq":1}"#;
+    let hello = br#"{"cmd":"NODE_ROTA","act":"hello","v":1,"node":"v20.0.0","pid":1}"#;
     for worker in [GOOD, BAD] {
         primary.add_worker(worker, 0, Role::Cluster(Balance::RoundRobin));
-        let mut decoder = Decoder::<()>::new(MAX_LINE);
-        decoder.feed(query, |_| {});
-        decoder.feed(b"\n", |frame| primary.receive(worker, frame, 0, &mut host));
+        let mut decoder = Decoder::new(MAX_LINE);
+        for line in [&query[..], &hello[..]] {
+            decoder.feed(line, |_| {});
+            decoder.feed(b"\n", |frame| primary.receive(worker, frame, 0, &mut host));
+        }
     }
     let first = SocketId {
         listener: ListenerId(0),
@@ -71,7 +79,7 @@ fuzz_target!(|input: &[u8]| {
     let mut decoder = Decoder::new(MAX_LINE);
     for (now, piece) in bytes.chunks(usize::from(cut) + 1).enumerate() {
         if piece.first() == Some(&0) {
-            let _ = decoder.attach(());
+            let _ = decoder.attach(8);
         }
         let now = now as u64 * 10;
         decoder.feed(piece, |frame| primary.receive(BAD, frame, now, &mut host));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ErrorCode;
+use crate::{Drained, ErrorCode};
 
 /// One line of the answer to a start, command or shutdown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Progress {
     pub step: Option<Step>,
     /// One line for people, without the app's name and the step: `worker 2 is ready (pid 4711)`.
     pub text: String,
+    /// What became of the connections of a worker that has been drained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained: Option<Drained>,
 }
 
 /// Step `index` of `of`, from 1.
@@ -104,6 +107,9 @@ pub struct CommandResult {
     /// More lines for people: the last lines of stderr and the like.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub detail: Vec<String>,
+    /// What became of the connections of the workers that were drained for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained: Option<Drained>,
 }
 
 impl CommandResult {
@@ -116,6 +122,7 @@ impl CommandResult {
             message: message.into(),
             hint: None,
             detail: Vec::new(),
+            drained: None,
         }
     }
 
@@ -128,6 +135,7 @@ impl CommandResult {
             message: message.into(),
             hint: None,
             detail: Vec::new(),
+            drained: None,
         }
     }
 }
@@ -146,6 +154,7 @@ mod tests {
             pid: None,
             step: Some(Step { index: 2, of: 4 }),
             text: "rolling back".into(),
+            drained: None,
         });
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(

@@ -9,20 +9,28 @@
 //! generic over it.
 
 pub mod client;
+mod drained;
 mod error;
 mod event;
 mod exit;
+mod inside;
 mod io;
 mod logs;
 pub mod paths;
 mod query;
 mod request;
 mod status;
+mod tools;
 mod view;
 
+pub use drained::Drained;
 pub use error::{ApiError, ErrorBody, ErrorCode};
 pub use event::{CommandResult, Finished, Progress, ProgressKind, Step, StreamEvent};
 pub use exit::ExitCode;
+pub use inside::{
+    EventLoopView, GcView, HealthView, HeapView, HttpView, InsideView, LatencyView, ProcessView,
+    ResponsesView,
+};
 pub use io::HyperIo;
 pub use logs::{LogLine, LogsQuery, Stream, StreamFilter};
 pub use query::{targets_from_query, targets_to_query};
@@ -30,6 +38,10 @@ pub use request::{
     CommandRequest, ShutdownRequest, SignalRequest, SignalResponse, StartRequest, Verb,
 };
 pub use status::{AppStatus, WorkerStatus};
+pub use tools::{
+    ProfileKind, ProfileRequest, ProfileSource, StackRequest, StackResponse, StackState, StackView,
+};
 pub use view::{
-    AppList, AppView, FailureView, LastExit, RolloutView, SettingsView, Version, WorkerView,
+    AppList, AppView, ExceptionView, FailureKind, FailureView, LastExit, LimitsView, RolloutView,
+    SettingsView, Version, WorkerView,
 };

@@ -13,6 +13,10 @@ pub const COMMAND: &str = "/v1/command";
 pub const SHUTDOWN: &str = "/v1/shutdown";
 /// `POST` [`crate::SignalRequest`] → [`crate::SignalResponse`].
 pub const SIGNAL: &str = "/v1/signal";
+/// `POST` [`crate::StackRequest`] → [`crate::StackResponse`].
+pub const STACK: &str = "/v1/stack";
+/// `POST` [`crate::ProfileRequest`] → the profile.
+pub const PROFILE: &str = "/v1/profile";
 /// `GET` with [`crate::LogsQuery`] as query → one [`crate::LogLine`] per line.
 pub const LOGS: &str = "/v1/logs";
 

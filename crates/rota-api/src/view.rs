@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppStatus, WorkerStatus};
+use crate::{AppStatus, HealthView, InsideView, ProcessView, WorkerStatus};
 
 /// `GET /v1/version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +68,9 @@ pub struct AppView {
     pub errored_reason: Option<String>,
     /// The last failure of a worker.
     pub last_failure: Option<FailureView>,
+    /// The last failures of workers, newest first, at most ten.
+    #[serde(default)]
+    pub failures: Vec<FailureView>,
     /// One entry per slot, and one more for each old worker that is still leaving.
     pub workers: Vec<WorkerView>,
 }
@@ -103,6 +106,21 @@ pub struct SettingsView {
     pub listen: Vec<String>,
     /// The readiness probe's URL.
     pub probe: Option<String>,
+    /// When a healthy worker is replaced.
+    #[serde(default)]
+    pub limits: LimitsView,
+}
+
+/// When a worker is replaced although nothing is wrong with it; absent: never.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitsView {
+    /// Resident memory.
+    pub max_memory_bytes: Option<u64>,
+    /// Requests.
+    pub max_requests: Option<u64>,
+    /// Time since its start.
+    pub max_age_ms: Option<u64>,
 }
 
 /// A rollout that is running.
@@ -133,6 +151,62 @@ pub struct FailureView {
     pub reason: String,
     /// The last lines that it wrote to stderr.
     pub stderr: Vec<String>,
+    /// What kind of failure it is, for programs.
+    #[serde(default)]
+    pub kind: FailureKind,
+    /// The exception that nobody caught.
+    #[serde(default)]
+    pub exception: Option<ExceptionView>,
+    /// Where its JavaScript was when it hung, innermost function first.
+    #[serde(default)]
+    pub stack: Vec<String>,
+    /// It hung, and why it is not known where.
+    #[serde(default)]
+    pub stack_missing: Option<String>,
+    /// Resident memory when it was last looked at, in bytes.
+    #[serde(default)]
+    pub memory: Option<u64>,
+    /// The most resident memory that it, or a program that it ran, ever had, in bytes.
+    #[serde(default)]
+    pub peak_memory: Option<u64>,
+    /// The limit of its JavaScript heap, in bytes.
+    #[serde(default)]
+    pub heap_limit: Option<u64>,
+}
+
+/// Kinds of failures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// It ended by itself: an exception, an exit code, a signal.
+    Crashed,
+    /// It did not answer.
+    Hung,
+    /// It was not ready in time.
+    NotReady,
+    /// There was no process.
+    NotStarted,
+    /// It left the cluster as soon as it had started.
+    Left,
+    /// Its JavaScript heap was full.
+    OutOfMemory,
+    /// The kernel killed it for lack of memory.
+    OomKilled,
+    /// Something else.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+/// An exception that nobody caught.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExceptionView {
+    /// `uncaughtException` or `unhandledRejection`.
+    pub origin: String,
+    /// What it says.
+    pub message: String,
+    /// Its stack, if it has one.
+    pub stack: Option<String>,
 }
 
 /// How a slot's last process ended.
@@ -185,4 +259,13 @@ pub struct WorkerView {
     pub next_restart_in_ms: Option<u64>,
     /// What it said of itself with `STATUS=`.
     pub status_text: Option<String>,
+    /// What the kernel tells of its process.
+    #[serde(default)]
+    pub process: Option<ProcessView>,
+    /// What its agent tells from inside.
+    #[serde(default)]
+    pub inside: Option<InsideView>,
+    /// What the app said of its own health; absent if it never did.
+    #[serde(default)]
+    pub health: Option<HealthView>,
 }

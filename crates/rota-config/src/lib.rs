@@ -3,6 +3,7 @@
 //! [`AppSpec`] is the one description of an app that the command line, the API, the stored state
 //! and the supervisor share. [`resolve`] turns it into what is really executed.
 
+mod agent;
 mod defaults;
 mod env;
 mod instances;
@@ -16,6 +17,7 @@ mod span;
 mod spec;
 mod update;
 
+pub use agent::{AgentSpec, GuardLoss, LimitSpec};
 pub use env::Env;
 pub use instances::{Instances, InstancesError, ScaleTo};
 pub use listen::{ListenAddr, ListenError, ListenTarget};

@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{AppName, Env, Instances, ListenAddr, Probe, SignalName, Span, defaults};
+use crate::{
+    AgentSpec, AppName, Env, Instances, LimitSpec, ListenAddr, Probe, SignalName, Span, defaults,
+};
 
 /// What the user wants to run, and how. Everything that is not given has the default that the
 /// documentation of the command line states.
@@ -58,6 +60,12 @@ pub struct AppSpec {
     /// What happens when a worker exits by itself.
     #[serde(default)]
     pub restart: RestartSpec,
+    /// The agent in Node workers.
+    #[serde(default)]
+    pub agent: AgentSpec,
+    /// When a healthy worker is replaced.
+    #[serde(default)]
+    pub limits: LimitSpec,
 }
 
 fn default_namespace() -> String {
@@ -101,6 +109,11 @@ pub struct StopSpec {
     pub drain_timeout: Span,
     /// How long it may take after that signal before SIGKILL.
     pub kill_timeout: Span,
+    /// Hand open, idle HTTP/1.1 connections over to other workers instead of closing them; needs
+    /// the agent.
+    pub handover: bool,
+    /// How long a connection that cannot be handed over (TLS, HTTP/2) may stay idle before it is closed.
+    pub idle_grace: Span,
 }
 
 impl Default for StopSpec {
@@ -109,6 +122,8 @@ impl Default for StopSpec {
             signal: SignalName::term(),
             drain_timeout: Span::new(defaults::DRAIN_TIMEOUT),
             kill_timeout: Span::new(defaults::KILL_TIMEOUT),
+            handover: true,
+            idle_grace: Span::new(defaults::IDLE_GRACE),
         }
     }
 }
@@ -211,10 +226,7 @@ impl FromStr for Balance {
         Self::ALL
             .into_iter()
             .find(|mode| mode.as_str() == text)
-            .ok_or_else(|| UnknownWord {
-                text: text.to_owned(),
-                allowed: "round-robin, ip-hash, shared, reuseport",
-            })
+            .ok_or_else(|| UnknownWord::new(text, "round-robin, ip-hash, shared, reuseport"))
     }
 }
 
@@ -227,6 +239,15 @@ impl fmt::Display for ExecMode {
 impl fmt::Display for Balance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl UnknownWord {
+    pub(crate) fn new(text: &str, allowed: &'static str) -> Self {
+        Self {
+            text: text.to_owned(),
+            allowed,
+        }
     }
 }
 
@@ -260,6 +281,8 @@ impl AppSpec {
             readiness: ReadinessSpec::default(),
             stop: StopSpec::default(),
             restart: RestartSpec::default(),
+            agent: AgentSpec::default(),
+            limits: LimitSpec::default(),
         }
     }
 
@@ -292,6 +315,15 @@ impl AppSpec {
                 "env",
                 "a name is empty or has `=` in it, or there is a zero byte",
             );
+        }
+        if self.agent.interval.millis() == 0 || self.agent.timeout.millis() == 0 {
+            add("agent", "interval and timeout must be longer than zero");
+        }
+        if self.limits.max_requests == Some(0)
+            || self.limits.max_memory.is_some_and(|size| size.bytes() == 0)
+            || self.limits.max_age.is_some_and(|age| age.millis() == 0)
+        {
+            add("limits", "a limit must be more than zero");
         }
         if let Some(probe) = &self.probe
             && (probe.interval.millis() == 0 || probe.timeout.millis() == 0)

@@ -227,12 +227,14 @@ pub enum Notice {
         /// The supervisor's words.
         reason: String,
     },
-    /// A planned replacement failed; the old worker stays.
+    /// A planned replacement failed; the old worker stays, if it is still there.
     RecycleFailed {
         /// Its slot.
         slot: Slot,
         /// What failed.
         reason: FailReason,
+        /// How long until the next try; `None`: the old worker is gone.
+        again: Option<Duration>,
     },
     /// A command waits for the one that is being carried out.
     Queued {

@@ -12,6 +12,7 @@ mod engine;
 mod event;
 mod outcome;
 mod policy;
+mod pulse;
 mod slot;
 mod spec;
 mod time;
@@ -23,6 +24,7 @@ pub use engine::Engine;
 pub use event::{AppId, Command, CommandId, Event, ExitStatus, Generation, Slot, WorkerId};
 pub use outcome::{FailReason, Failure, Outcome, Refusal, Summary, Verb};
 pub use policy::Policy;
+pub use pulse::{Answer, PulseEffect, PulseSettings, Pulses, Sight};
 pub use time::Time;
 pub use view::{
     AppStatus, AppView, ExitRecord, RolloutPhase, RolloutView, SlotStatus, SlotView, WorkerStatus,

@@ -37,6 +37,9 @@ pub struct Policy {
     pub drain_timeout: Duration,
     /// How long a worker may take to end after the stop signal before it is killed.
     pub kill_timeout: Duration,
+    /// The same for a worker that hangs: what a blocked event loop would do at the stop signal it
+    /// cannot do, and requests that it has not read wait until it is gone.
+    pub hung_timeout: Duration,
     /// Accept a worker that is not ready in time as ready when no worker of the app ever became
     /// ready by itself (a queue consumer never listens).
     pub lenient_first_ready: bool,
@@ -67,6 +70,7 @@ impl Default for Policy {
             observe_start: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
             kill_timeout: Duration::from_secs(5),
+            hung_timeout: Duration::from_secs(1),
             lenient_first_ready: true,
             drains: true,
             surge: 1,

@@ -55,6 +55,8 @@ pub(crate) enum Rung {
     Leave,
     /// With the stop signal.
     Signal,
+    /// With the stop signal, and little patience: it will hardly hear it.
+    Hung,
     /// With SIGKILL.
     Kill,
 }
@@ -110,7 +112,7 @@ impl Worker {
         let reason = *self.stopping.get_or_insert(why);
         match (self.phase, rung) {
             (Phase::Killing { .. }, _)
-            | (Phase::Stopping { .. }, Rung::Drain | Rung::Leave | Rung::Signal)
+            | (Phase::Stopping { .. }, Rung::Drain | Rung::Leave | Rung::Signal | Rung::Hung)
             | (Phase::Draining { .. }, Rung::Drain | Rung::Leave) => {}
             (Phase::Ready, Rung::Drain) if self.spec.policy.drains => {
                 cx.out.push(Effect::Drain { worker: self.id });
@@ -118,7 +120,14 @@ impl Worker {
             }
             (Phase::Starting { .. } | Phase::Ready, Rung::Leave) => self.drain(cx, reason),
             (Phase::Starting { .. } | Phase::Ready, Rung::Drain | Rung::Signal)
-            | (Phase::Draining { .. }, Rung::Signal) => self.signal(cx, reason),
+            | (Phase::Draining { .. }, Rung::Signal) => {
+                let limit = self.spec.policy.kill_timeout;
+                self.signal(cx, reason, limit);
+            }
+            (Phase::Starting { .. } | Phase::Ready | Phase::Draining { .. }, Rung::Hung) => {
+                let limit = self.spec.policy.hung_timeout;
+                self.signal(cx, reason, limit);
+            }
             (
                 Phase::Starting { .. }
                 | Phase::Ready
@@ -157,7 +166,10 @@ impl Worker {
         };
         match self.stopping {
             Some(StopReason::Left) => *until = (*until).min(cx.now + self.spec.policy.kill_timeout),
-            Some(reason) => self.signal(cx, reason),
+            Some(reason) => {
+                let limit = self.spec.policy.kill_timeout;
+                self.signal(cx, reason, limit);
+            }
             None => {}
         }
     }
@@ -166,7 +178,10 @@ impl Worker {
     pub(crate) fn descend(&mut self, cx: &mut Context) {
         let reason = self.stopping.unwrap_or(StopReason::Replaced);
         match self.phase {
-            Phase::Draining { until } if until <= cx.now => self.signal(cx, reason),
+            Phase::Draining { until } if until <= cx.now => {
+                let limit = self.spec.policy.kill_timeout;
+                self.signal(cx, reason, limit);
+            }
             Phase::Stopping { until, .. } if until <= cx.now => self.kill(cx),
             Phase::Killing { again } if again <= cx.now => self.kill(cx),
             Phase::Starting { .. }
@@ -188,10 +203,10 @@ impl Worker {
         });
     }
 
-    fn signal(&mut self, cx: &mut Context, reason: StopReason) {
+    fn signal(&mut self, cx: &mut Context, reason: StopReason, limit: Duration) {
         let signalled = self.pid.is_some();
         self.phase = Phase::Stopping {
-            until: cx.now + self.spec.policy.kill_timeout,
+            until: cx.now + limit,
             signalled,
         };
         if signalled {

@@ -5,7 +5,7 @@
     reason = "a failed test is a panic"
 )]
 
-use rota_node::channel::{AddressType, ClusterMessage, Incoming, ParseError, parse};
+use rota_node::channel::{AddressType, ClusterMessage, Incoming, Inner, ParseError, parse};
 
 #[test]
 fn answers_are_read_fast_and_slow_alike() {
@@ -73,22 +73,22 @@ fn internal_is_what_node_calls_internal() {
 
 #[test]
 fn messages_with_a_descriptor_are_unpacked() {
-    let cases: [(&str, Option<&str>); 3] = [
+    let cases: [(&str, Option<Inner<'_>>); 3] = [
         (
             r#"{"cmd":"NODE_HANDLE","type":"net.Server","msg":{"a":1}}"#,
-            Some(r#"{"a":1}"#),
+            Some(Inner::User(r#"{"a":1}"#)),
         ),
         (
             r#"{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","act":"online"}}"#,
-            None,
+            Some(Inner::Internal(r#"{"cmd":"NODE_CLUSTER","act":"online"}"#)),
         ),
         (r#"{"cmd":"NODE_HANDLE"}"#, None),
     ];
     for (line, expected) in cases {
-        let Ok(Incoming::Handle { user }) = parse(line.as_bytes()) else {
+        let Ok(Incoming::Handle { inner }) = parse(line.as_bytes()) else {
             panic!("{line}");
         };
-        assert_eq!(user, expected, "{line}");
+        assert_eq!(inner, expected, "{line}");
     }
 }
 

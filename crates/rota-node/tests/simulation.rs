@@ -1,5 +1,5 @@
-//! Generated schedules: workers that come, leave, die, refuse and block, in every mode, while
-//! connections arrive. `ROTA_SIM_SEED` repeats one, `ROTA_SIM_SEEDS` says how many.
+//! Generated schedules: workers that come, leave, die, refuse, block and hand over what they have, in
+//! every mode, while connections arrive. `ROTA_SIM_SEED` repeats one, `ROTA_SIM_SEEDS` says how many.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,8 +9,10 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use rota_node::Balance;
+use rota_node::agent::DrainOrder;
 use support::{FIRST, World};
 
 const WINDOW: usize = 3;
@@ -40,6 +42,10 @@ struct Schedule {
     workers: BTreeMap<u64, bool>,
     /// Connections and the worker that has taken them.
     taken: BTreeMap<u32, u64>,
+    /// Workers with an agent.
+    agents: BTreeSet<u64>,
+    /// Who has handed over a connection last.
+    givers: BTreeMap<u32, u64>,
     /// Workers that leave, and the last message that they may have been sent before.
     left: BTreeMap<u64, u64>,
     accepted: BTreeSet<u32>,
@@ -53,6 +59,8 @@ impl Schedule {
             last_worker: 0,
             workers: BTreeMap::new(),
             taken: BTreeMap::new(),
+            agents: BTreeSet::new(),
+            givers: BTreeMap::new(),
             left: BTreeMap::new(),
             accepted: BTreeSet::new(),
         }
@@ -67,7 +75,8 @@ impl Schedule {
                 let client = u8::try_from(self.random.below(20)).unwrap();
                 self.accepted.extend(self.world.accept([10, 0, 0, client]));
             }
-            40..80 => self.answer(worker, true),
+            40..70 => self.answer(worker, true),
+            70..80 => self.hand_over(worker),
             80..84 => self.answer(worker, false),
             84..87 => self.end(worker),
             87..89 => self.leave(worker),
@@ -95,8 +104,34 @@ impl Schedule {
         ];
         let mode = self.random.pick(&modes).unwrap();
         let slot = u32::try_from(self.random.below(4)).unwrap();
-        self.world.serving(self.last_worker, slot, mode);
+        if self.random.below(3) > 0 {
+            self.world.with_agent(self.last_worker, slot, mode);
+            self.agents.insert(self.last_worker);
+        } else {
+            self.world.serving(self.last_worker, slot, mode);
+        }
         self.workers.insert(self.last_worker, true);
+    }
+
+    /// The worker, whatever state it is in, wants to be rid of a connection.
+    fn hand_over(&mut self, worker: Option<u64>) {
+        let Some(worker) = worker else { return };
+        let own = self.taken.iter().filter(|(_, of)| **of == worker);
+        let own: Vec<u32> = own.map(|(number, _)| *number).collect();
+        let Some(number) = self.random.pick(&own) else {
+            return;
+        };
+        let client = u8::try_from(number % 20).unwrap();
+        let peer = SocketAddr::from(([10, 0, 0, client], 1024 + u16::try_from(number).unwrap()));
+        let able = |(of, live): (&u64, &bool)| *live && *of != worker && self.agents.contains(of);
+        let somebody = self.workers.iter().any(able);
+        // Some of the descriptors are none of its connections.
+        let peer = (self.random.below(10) > 0).then_some(peer);
+        if self.world.hand_over(worker, 1, number, peer) {
+            assert!(somebody && peer.is_some() && self.agents.contains(&worker));
+            self.taken.remove(&number);
+            self.givers.insert(number, worker);
+        }
     }
 
     fn answer(&mut self, worker: Option<u64>, accepted: bool) {
@@ -120,7 +155,21 @@ impl Schedule {
 
     fn leave(&mut self, worker: Option<u64>) {
         let Some(worker) = worker else { return };
-        match self.random.below(3) {
+        match self.random.below(4) {
+            3 => {
+                let order = DrainOrder {
+                    timeout: 1,
+                    grace: 1,
+                    handover: true,
+                    last: false,
+                };
+                let (now, host) = (self.world.now, &mut self.world.host);
+                let told = self.world.primary.drain(worker, order, now, host);
+                assert_eq!(told, self.agents.contains(&worker));
+                if !told {
+                    return;
+                }
+            }
             0 => self.world.say(
                 worker,
                 r#"{"cmd":"NODE_CLUSTER","act":"exitedAfterDisconnect","seq":8}"#,
@@ -142,7 +191,7 @@ impl Schedule {
     fn order(&mut self, worker: Option<u64>) {
         let Some(worker) = worker else { return };
         let (now, host) = (self.world.now, &mut self.world.host);
-        if self.random.below(2) == 0 {
+        if self.random.below(2) == 0 || self.left.contains_key(&worker) {
             self.world.primary.stop_dealing(worker, now, host);
         } else {
             self.world.primary.resume_dealing(worker, now, host);
@@ -182,6 +231,10 @@ impl Schedule {
                     !self.taken.contains_key(&number),
                     "connection {number} is dealt again"
                 );
+                if let Some(giver) = self.givers.get(&number) {
+                    assert_ne!(giver, worker, "connection {number} came back");
+                    assert!(self.agents.contains(worker), "nobody there for {number}");
+                }
             }
         }
         for (worker, last) in &self.left {
@@ -209,7 +262,9 @@ impl Schedule {
         }
         self.check();
         self.last_worker += 1;
-        self.world.serving(self.last_worker, 0, Balance::RoundRobin);
+        self.world
+            .with_agent(self.last_worker, 0, Balance::RoundRobin);
+        self.agents.insert(self.last_worker);
         self.workers.insert(self.last_worker, true);
         for _ in 0..self.accepted.len() + 1 {
             self.answer(Some(self.last_worker), true);

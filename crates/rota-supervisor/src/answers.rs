@@ -46,7 +46,7 @@ impl Supervisor {
         if !result.app.is_empty() {
             self.say(&text);
         }
-        self.with(|state| state.operations.settle(answered.operation, result));
+        self.with(|state| state.operations.settle(answered, result));
     }
 }
 

@@ -1,13 +1,15 @@
 //! The apps that this daemon knows: their specifications by generation, and what was seen of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
+use rota_api::{ExceptionView, FailureKind};
 use rota_config::{AppSpec, ExecMode, Kind, Launch};
 use rota_engine::{AppId, Generation, Policy};
 
+use crate::limits::MemoryPace;
 use crate::worker::Readiness;
 
 /// A specification together with what it means on this machine.
@@ -36,6 +38,8 @@ pub struct App {
     pub sockets: Vec<Rc<OwnedFd>>,
     /// The last failures, oldest first.
     pub failures: Vec<Failure>,
+    /// How soon the workers of each slot used too much memory.
+    pub memory_paces: HashMap<u32, MemoryPace>,
 }
 
 /// How many failures of an app are remembered.
@@ -58,6 +62,20 @@ pub struct Failure {
     pub reason: String,
     /// The last lines of its standard error.
     pub stderr: Vec<String>,
+    /// What kind of failure it is.
+    pub kind: FailureKind,
+    /// The exception that nobody caught.
+    pub exception: Option<ExceptionView>,
+    /// Resident memory when it was last looked at, in bytes.
+    pub memory: Option<u64>,
+    /// The most resident memory that it ever had, in bytes.
+    pub peak_memory: Option<u64>,
+    /// The limit of its JavaScript heap, in bytes.
+    pub heap_limit: Option<u64>,
+    /// Where it hung, innermost function first.
+    pub stack: Vec<String>,
+    /// It hung, and why it is not known where.
+    pub stack_missing: Option<String>,
 }
 
 impl App {
@@ -71,6 +89,7 @@ impl App {
             newest: 1,
             sockets: Vec::new(),
             failures: Vec::new(),
+            memory_paces: HashMap::new(),
         }
     }
 
@@ -119,6 +138,11 @@ impl Prepared {
         self.launch.mode == ExecMode::Cluster
     }
 
+    /// True for Node itself, which can load the agent.
+    pub fn is_node(&self) -> bool {
+        self.launch.kind == Kind::Node
+    }
+
     /// True for programs that can talk on Node's IPC channel.
     pub fn has_channel(&self) -> bool {
         self.launch.kind != Kind::Other
@@ -133,6 +157,17 @@ impl Prepared {
                 observe.min(self.spec.restart.min_uptime.duration())
             }
             Readiness::Listening | Readiness::Word | Readiness::Probe => Duration::ZERO,
+        }
+    }
+
+    /// How long a hung worker has after its stop signal. Handlers of a blocked event loop cannot run; a
+    /// program that missed its own watchdog may well have something to say.
+    fn hung_timeout(&self) -> Duration {
+        let limit = self.spec.stop.kill_timeout.duration();
+        if self.is_node() && self.spec.agent.enabled {
+            limit.min(Duration::from_secs(1))
+        } else {
+            limit
         }
     }
 
@@ -152,6 +187,7 @@ impl Prepared {
             observe_start: self.observe_start(),
             drain_timeout: spec.stop.drain_timeout.duration(),
             kill_timeout: spec.stop.kill_timeout.duration(),
+            hung_timeout: self.hung_timeout(),
             lenient_first_ready: cluster && !spec.readiness.wait_ready && spec.probe.is_none(),
             drains: cluster,
             // A program that binds its port by itself would find it taken by its predecessor.

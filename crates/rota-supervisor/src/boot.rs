@@ -233,6 +233,8 @@ fn spawn_tasks(supervisor: &Rc<Supervisor>, api: OwnedFd, keeper_gone: &Rc<Cell<
     let this = Rc::clone(supervisor);
     tokio::task::spawn_local(async move { this.keep_time().await });
     let this = Rc::clone(supervisor);
+    tokio::task::spawn_local(async move { this.keep_pulse().await });
+    let this = Rc::clone(supervisor);
     tokio::task::spawn_local(async move {
         if let Err(error) = crate::api::serve(Rc::clone(&this), api).await {
             this.say(&format!("the API cannot be served: {error}"));

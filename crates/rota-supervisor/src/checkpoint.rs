@@ -112,8 +112,8 @@ impl Supervisor {
             }
             for id in [started, stopped] {
                 if let Some(answered) = state.operations.answered(id) {
-                    let nothing = CommandResult::done(answered.name, "");
-                    state.operations.settle(answered.operation, nothing);
+                    let nothing = CommandResult::done(answered.name.as_str(), "");
+                    state.operations.settle(&answered, nothing);
                 }
             }
         });

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rota_engine::{AppId, Event, ExitStatus, SlotStatus, SlotView, WorkerId};
 use rota_keeper::protocol::FromKeeper;
+use rota_node::agent::DrainReport;
 use tokio::sync::watch;
 
 use crate::dispatch::{DispatchCommand, DispatchEvent};
@@ -26,6 +27,7 @@ impl Supervisor {
             }
             FromKeeper::Exited { child, exit, .. } => {
                 let (worker, status) = (WorkerId(child), exit_status(exit.status));
+                self.note_exit(child, &exit);
                 self.worker_ended(child, Event::Exited { worker, status });
             }
             FromKeeper::Signal { number } => self.on_signal(number),
@@ -63,6 +65,7 @@ impl Supervisor {
     /// before the engine decides, then it is let go: its entry with the keeper, and its output once that has been
     /// read to its end.
     fn worker_ended(self: &Rc<Self>, worker: u64, event: Event) {
+        self.stop_pulse(worker);
         self.dispatcher
             .send(DispatchCommand::RemoveWorker { worker });
         self.feed(event);
@@ -71,6 +74,9 @@ impl Supervisor {
         let Some(mut entry) = self.with(|state| state.workers.remove(&worker)) else {
             return;
         };
+        if let Some(lost) = entry.agent.undrained.take() {
+            self.tell_lost(worker, lost);
+        }
         let readers = std::mem::take(&mut entry.output);
         let app = entry.app;
         self.close_if_over(app);
@@ -107,6 +113,7 @@ impl Supervisor {
     /// The last line of a worker is in: completes the record of its failure.
     fn output_ended(&self, app: AppId, worker: u64) {
         let tail = self.logs.tail(worker);
+        let fatal = self.logs.fatal(worker);
         self.logs.forget(worker);
         self.with(|state| {
             state.draining_output.remove(&worker);
@@ -114,6 +121,7 @@ impl Supervisor {
             for failure in failures.into_iter().flatten() {
                 if failure.worker == worker {
                     failure.stderr.clone_from(&tail);
+                    failure.read_fatal(fatal.clone());
                 }
             }
         });
@@ -138,14 +146,13 @@ impl Supervisor {
                     self.ready_by(worker, Readiness::Word);
                 }
             }
-            DispatchEvent::InternalMessage { .. } => {}
+            DispatchEvent::Agent { worker, message } => self.on_agent(worker, message),
             DispatchEvent::Leaving { worker } => self.feed(Event::Leaving {
                 worker: WorkerId(worker),
             }),
             DispatchEvent::ChannelClosed { worker } => self.channel_closed(worker),
-            DispatchEvent::Drained { worker } => self.feed(Event::Drained {
-                worker: WorkerId(worker),
-            }),
+            DispatchEvent::Drained { worker, report } => self.drained(worker, report),
+            DispatchEvent::Undrained { worker, lost } => self.undrained(worker, lost),
             DispatchEvent::ListenerOpened {
                 app,
                 listener,
@@ -173,7 +180,18 @@ impl Supervisor {
         }
     }
 
+    /// A worker has nothing left to finish.
+    fn drained(self: &Rc<Self>, worker: u64, report: Option<DrainReport>) {
+        if let Some(report) = report {
+            self.drain_report(worker, &report);
+        }
+        self.feed(Event::Drained {
+            worker: WorkerId(worker),
+        });
+    }
+
     fn channel_closed(self: &Rc<Self>, worker: u64) {
+        self.stop_pulse(worker);
         // The keeper's copy of our end would keep the channel open for the worker.
         let drained = self.with(|state| {
             let entry = state.workers.get_mut(&worker)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rota_engine::{AppId, FailReason, WorkerId};
 
 use crate::apps::Failure;
+use crate::last_words;
 use crate::supervisor::{Supervisor, unix_millis};
 use crate::words;
 use crate::worker::Readiness;
@@ -23,7 +24,11 @@ impl Supervisor {
             FailReason::Left { .. } => ("left".to_owned(), self.age(worker)),
             FailReason::Superseded { .. } => return,
         };
-        let failure = Failure {
+        let (stack, stack_missing) = match reason {
+            FailReason::Hung { .. } => self.hung_at(worker.0),
+            _ => (Vec::new(), None),
+        };
+        let mut failure = Failure {
             at: unix_millis(),
             slot: words::failed_slot(reason).unwrap_or_default(),
             worker: worker.0,
@@ -31,7 +36,15 @@ impl Supervisor {
             after_ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
             reason: self.explain(reason),
             stderr: self.logs.tail(worker.0),
+            stack,
+            stack_missing,
+            kind: last_words::kind(reason),
+            exception: None,
+            memory: None,
+            peak_memory: None,
+            heap_limit: None,
         };
+        self.add_last_words(reason, &mut failure);
         self.with(|state| {
             if let Some(app) = state.apps.get_mut(&app) {
                 app.add_failure(failure);

@@ -29,6 +29,16 @@ impl Home {
         self.root.join("logs")
     }
 
+    /// Where the agent's file lives.
+    pub fn agent(&self) -> PathBuf {
+        self.root.join("agent")
+    }
+
+    /// Where workers write their profiles.
+    pub fn profiles(&self) -> PathBuf {
+        self.root.join("profiles")
+    }
+
     /// Where the `NOTIFY_SOCKET` of each worker lives.
     pub fn notify(&self) -> PathBuf {
         self.root.join("notify")

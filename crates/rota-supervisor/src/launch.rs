@@ -9,9 +9,12 @@ use std::time::Instant;
 
 use rota_engine::{AppId, Event, Generation, Slot, WorkerId};
 
+use crate::agent::Agent;
 use crate::apps::Prepared;
 use crate::dispatch::{Balance, ChannelKind, DispatchCommand};
 use crate::keeper::SpawnOrder;
+use crate::last_words::LastWords;
+use crate::limits::Limits;
 use crate::notify::{NotifyError, NotifySocket};
 use crate::output::{self, Source, Stream};
 use crate::supervisor::Supervisor;
@@ -152,6 +155,7 @@ impl Supervisor {
         } else {
             None
         };
+        self.add_agent(&prepared, &mut outfit);
         let notify = self.notify_socket(&prepared, worker, &mut outfit)?;
         let (out, out_theirs) = output::worker_pipe()?;
         let (err, err_theirs) = output::worker_pipe()?;
@@ -187,7 +191,10 @@ impl Supervisor {
             status_text: None,
             watchdog: watchdog(&prepared, now),
             tasks: Vec::new(),
+            last_words: LastWords::default(),
+            agent: Agent::default(),
             cpu: CpuSample::new(now),
+            limits: Limits::draw(&prepared.spec.limits),
             prepared: Rc::clone(&prepared),
         };
         self.with(|state| state.workers.insert(worker.0, entry));
@@ -210,6 +217,20 @@ impl Supervisor {
             pid_env: outfit.pid_env,
         });
         Ok(())
+    }
+
+    /// The agent, for Node processes that have a channel for it to speak on.
+    fn add_agent(&self, prepared: &Prepared, outfit: &mut Outfit) {
+        let Some(file) = self.agent_file.as_ref().filter(|_| prepared.is_node()) else {
+            return;
+        };
+        let env = file.env(&prepared.spec, prepared.is_cluster(), self.keeper_pid);
+        outfit
+            .env
+            .retain(|(key, _)| !env.iter().any(|(name, _)| key == name));
+        for (key, value) in env {
+            outfit.set(key, value);
+        }
     }
 
     /// A notify socket for programs that are not cluster workers; those have their channel.
@@ -263,10 +284,12 @@ impl Supervisor {
             entry.spawned_pid = Some(pid);
             Some((entry.readiness, entry.prepared.spec.probe.clone()))
         });
+        self.expect_last_words(worker, pid);
         self.feed(Event::Spawned {
             worker: WorkerId(worker),
             pid,
         });
+        self.watch_limits(worker);
         let Some((readiness, probe)) = readiness else {
             return;
         };

@@ -4,23 +4,28 @@
 //! `requests` and `signals` are where events come from, `perform` and `launch` where effects go. Rooms of their
 //! own: `dispatch` (channels and connections), `output` (logs), `probe`, `notify`, `api`.
 
+mod agent;
 mod answers;
 mod api;
 mod apps;
 mod boot;
 mod checkpoint;
 pub mod dispatch;
+mod drained;
 mod events;
 mod failures;
 mod home;
 mod keeper;
+mod last_words;
 mod launch;
+mod limits;
 mod listen;
 pub mod notify;
 mod operations;
 pub mod output;
 mod perform;
 pub mod probe;
+mod process_view;
 mod progress;
 mod requests;
 mod run;

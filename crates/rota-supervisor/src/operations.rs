@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rota_api::{CommandResult, Finished, Progress, StreamEvent};
+use rota_api::{CommandResult, Drained, Finished, Progress, StreamEvent};
 use rota_engine::{AppId, CommandId};
 
 use crate::api::LineSender;
@@ -32,11 +32,16 @@ pub struct Operations {
     next_operation: u64,
     operations: HashMap<u64, Operation>,
     commands: HashMap<CommandId, Open>,
+    /// What workers of an app have reported of their drain since a command for it was given, until its
+    /// result is told.
+    drained: HashMap<CommandId, (AppId, Option<Drained>)>,
 }
 
 /// A command that has been answered: whose it was.
 #[derive(Debug, Clone)]
 pub struct Answered {
+    /// Which one.
+    pub command: CommandId,
     /// The operation that it belongs to.
     pub operation: u64,
     /// The app.
@@ -68,6 +73,7 @@ impl Operations {
             entry.apps.push(app);
         }
         let name = name.to_owned();
+        self.drained.insert(id, (app, None));
         self.commands.insert(
             id,
             Open {
@@ -104,6 +110,7 @@ impl Operations {
     /// [`Self::settle`].
     pub fn answered(&mut self, command: CommandId) -> Option<Answered> {
         self.commands.remove(&command).map(|open| Answered {
+            command,
             operation: open.operation,
             app: open.app,
             name: open.name,
@@ -111,7 +118,10 @@ impl Operations {
     }
 
     /// Adds the result of a command, and ends the operation with its last one.
-    pub fn settle(&mut self, operation: u64, result: CommandResult) {
+    pub fn settle(&mut self, answered: &Answered, mut result: CommandResult) {
+        let drained = self.drained.remove(&answered.command);
+        result.drained = drained.and_then(|(_, drained)| drained);
+        let operation = answered.operation;
         let Some(entry) = self.operations.get_mut(&operation) else {
             return;
         };
@@ -119,6 +129,22 @@ impl Operations {
         entry.open = entry.open.saturating_sub(1);
         if entry.open == 0 {
             self.finish(operation);
+        }
+    }
+
+    /// Counts what became of the connections of a worker of `app`.
+    pub fn count_drained(&mut self, app: AppId, drained: &Drained) {
+        let commands = self.drained.values_mut().filter(|(of, _)| *of == app);
+        for (_, sum) in commands {
+            sum.get_or_insert_default().add(drained);
+        }
+    }
+
+    /// A rollout of `app` begins: what was drained before belongs to other commands.
+    pub fn forget_drained(&mut self, app: AppId) {
+        let commands = self.drained.values_mut().filter(|(of, _)| *of == app);
+        for (_, sum) in commands {
+            *sum = None;
         }
     }
 
@@ -149,5 +175,35 @@ impl Operations {
                 results: operation.results,
             }));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_count_for_the_commands_of_their_app_since_its_rollout_began() {
+        let mut operations = Operations::default();
+        let one = Drained {
+            workers: 1,
+            handed_over: 3,
+            ..Drained::default()
+        };
+        let (here, there) = (AppId(1), AppId(2));
+        let first = operations.begin(None);
+        let commands = [here, there].map(|app| operations.add(first, app, "x"));
+        operations.count_drained(here, &one);
+        operations.forget_drained(here);
+        operations.count_drained(here, &one);
+        operations.count_drained(here, &one);
+        let sums = commands.map(|command| operations.drained[&command].1);
+        let counts = |sum: Drained| (sum.workers, sum.handed_over);
+        assert_eq!(sums.map(|sum| sum.map(counts)), [Some((2, 6)), None]);
+        for command in commands {
+            let answered = operations.answered(command).unwrap();
+            operations.settle(&answered, CommandResult::done("x", ""));
+        }
+        assert!(operations.drained.is_empty());
     }
 }

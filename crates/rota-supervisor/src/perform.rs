@@ -3,11 +3,16 @@
 use std::rc::Rc;
 
 use rota_api::ProgressKind;
-use rota_engine::{AppId, Effect, Event, Generation, Notice, WorkerId};
+use rota_engine::{AppId, AppStatus, Effect, Event, Generation, Notice, WorkerId};
+use rota_node::agent::DrainOrder;
 use rota_sys::signal::Signal;
 
 use crate::dispatch::DispatchCommand;
 use crate::supervisor::Supervisor;
+
+/// The grace of idle connections in milliseconds, where no worker of the app stays: who has been told to go
+/// elsewhere would not be served there either.
+const LAST_GRACE: u64 = 500;
 
 impl Supervisor {
     /// Performs one effect. What goes wrong on the spot comes back as an event.
@@ -39,16 +44,32 @@ impl Supervisor {
 
     /// Asks a worker to leave. One without a channel has nothing to drain by.
     fn drain(&self, worker: WorkerId) -> Option<Event> {
-        let has_channel = self.with(|state| {
+        let (has_channel, order) = self.with(|state| {
             let worker = state.workers.get_mut(&worker.0)?;
             worker.disconnecting = true;
-            Some(worker.has_channel)
+            let stop = &worker.prepared.spec.stop;
+            let app = state.engine.app(worker.app);
+            let none_stays = app.is_some_and(|app| app.status == AppStatus::Stopping);
+            let grace = stop.idle_grace.millis();
+            let order = DrainOrder {
+                timeout: agents_time(stop.drain_timeout.millis()),
+                grace: if none_stays {
+                    grace.min(LAST_GRACE)
+                } else {
+                    grace
+                },
+                handover: stop.handover,
+                last: none_stays,
+            };
+            Some((worker.has_channel, order))
         })?;
         if !has_channel {
             return Some(Event::Drained { worker });
         }
-        self.dispatcher
-            .send(DispatchCommand::Drain { worker: worker.0 });
+        self.dispatcher.send(DispatchCommand::Drain {
+            worker: worker.0,
+            order,
+        });
         None
     }
 
@@ -154,6 +175,13 @@ impl Supervisor {
     fn after_notice(self: &Rc<Self>, app: AppId, notice: &Notice) {
         match notice {
             Notice::Failed { reason } => self.record_failure(app, reason),
+            Notice::Ready { worker, .. } => self.start_pulse(worker.0),
+            Notice::Draining { worker, .. }
+            | Notice::Stopping { worker, .. }
+            | Notice::Killing { worker, .. } => self.stop_pulse(worker.0),
+            Notice::RolloutStarted { .. } => {
+                self.with(|state| state.operations.forget_drained(app));
+            }
             Notice::RolloutDone { .. } | Notice::RollbackDone { .. } => {
                 self.checkpoint(app);
                 self.dispatcher
@@ -172,6 +200,12 @@ impl Supervisor {
             _ => {}
         }
     }
+}
+
+/// An agent has a little less than the whole time, so that its report is in before the stop signal, which may
+/// end the worker.
+fn agents_time(limit: u64) -> u64 {
+    limit - (limit / 10).min(250)
 }
 
 /// The keeper's key for an app's entry.

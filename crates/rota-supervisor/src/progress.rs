@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rota_api::{Progress, ProgressKind, Step};
+use rota_api::{Drained, Progress, ProgressKind, Step};
 use rota_engine::{ExitStatus, FailReason, Notice, Slot, StopReason, Verb, WorkerId};
 
 use crate::words;
@@ -55,6 +55,7 @@ impl RolloutPosition {
             pid,
             step: self.step,
             text,
+            drained: None,
         };
         if matches!(
             notice,
@@ -63,6 +64,29 @@ impl RolloutPosition {
             self.step = None;
         }
         progress
+    }
+}
+
+impl RolloutPosition {
+    /// What became of the connections of a worker of `app` that has been drained.
+    pub fn drained(
+        &self,
+        app: &str,
+        slot: Slot,
+        worker: WorkerId,
+        pid: Option<u32>,
+        drained: Drained,
+    ) -> Progress {
+        Progress {
+            kind: ProgressKind::Draining,
+            app: app.to_owned(),
+            slot: Some(slot),
+            worker: Some(worker.0),
+            pid,
+            step: self.step,
+            text: words::drained(slot, &drained),
+            drained: Some(drained),
+        }
     }
 }
 
@@ -205,14 +229,11 @@ fn line(notice: &Notice) -> Line {
             *w,
             format!("recycling worker {slot}: {reason}"),
         ),
-        Notice::RecycleFailed { slot, reason } => slot_only(
-            Kind::Crashed,
-            *slot,
-            format!(
-                "the replacement of worker {slot} failed, the old one stays: {}",
-                words::failure(reason)
-            ),
-        ),
+        Notice::RecycleFailed {
+            slot,
+            reason,
+            again,
+        } => slot_only(Kind::Crashed, *slot, recycle_failed(*slot, reason, *again)),
         Notice::Queued { verb, .. } => app_only(
             Kind::Queued,
             format!(
@@ -265,6 +286,17 @@ fn restart_scheduled(slot: Slot, delay: Duration, unstable: u32) -> String {
         times => {
             format!("restarting worker {slot} {delay}: it was unstable {times} times in a row")
         }
+    }
+}
+
+fn recycle_failed(slot: Slot, reason: &FailReason, again: Option<Duration>) -> String {
+    let what = words::failure(reason);
+    match again {
+        Some(again) => format!(
+            "the replacement of worker {slot} failed, the old one stays and the next try is in {}: {what}",
+            words::span(again)
+        ),
+        None => format!("the replacement of worker {slot} failed: {what}"),
     }
 }
 

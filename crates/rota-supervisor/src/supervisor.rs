@@ -8,10 +8,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rota_engine::{AppId, Engine, Event, Time};
 use tokio::sync::{Notify, watch};
 
+use crate::agent::{AgentFile, Heart};
 use crate::apps::App;
 use crate::dispatch::Dispatcher;
 use crate::home::Home;
 use crate::keeper::KeeperLink;
+use crate::last_words::OomKills;
 use crate::notify;
 use crate::operations::Operations;
 use crate::output::LogHub;
@@ -37,6 +39,10 @@ pub struct Supervisor {
     pub dispatcher: Dispatcher,
     /// What workers print.
     pub logs: LogHub,
+    /// The agent's file; `None` when it could not be written.
+    pub(crate) agent_file: Option<AgentFile>,
+    /// The heartbeats of the workers.
+    pub(crate) heart: Heart,
     /// Callers of the API.
     pub api_connections: crate::api::Connections,
     /// Notices of programs with a notify socket come in here.
@@ -58,6 +64,8 @@ pub struct State {
     pub last_app: u32,
     /// Live workers.
     pub workers: Workers,
+    /// Workers that the kernel has killed for lack of memory.
+    pub(crate) oom_kills: OomKills,
     /// Commands under way.
     pub operations: Operations,
     /// Where each app's rollout stands.
@@ -92,7 +100,9 @@ impl Supervisor {
     /// A supervisor without apps.
     pub fn new(parts: Parts) -> Rc<Self> {
         let seed = unix_millis() ^ u64::from(std::process::id());
-        Rc::new(Self {
+        let agent_file = AgentFile::write(&parts.home.agent());
+        let no_agent = agent_file.as_ref().err().map(ToString::to_string);
+        let this = Rc::new(Self {
             home: parts.home,
             foreground: parts.foreground,
             keeper_pid: parts.keeper_pid,
@@ -101,6 +111,8 @@ impl Supervisor {
             keeper: parts.keeper,
             dispatcher: parts.dispatcher,
             logs: parts.logs,
+            agent_file: agent_file.ok(),
+            heart: Heart::default(),
             api_connections: crate::api::Connections::default(),
             notices: parts.notices,
             state: RefCell::new(State {
@@ -108,6 +120,7 @@ impl Supervisor {
                 apps: HashMap::new(),
                 last_app: 0,
                 workers: HashMap::new(),
+                oom_kills: OomKills::default(),
                 operations: Operations::default(),
                 positions: HashMap::new(),
                 draining_output: HashMap::new(),
@@ -118,7 +131,14 @@ impl Supervisor {
             origin: Instant::now(),
             ended: Notify::new(),
             exit_code: Cell::new(None),
-        })
+        });
+        if let Some(error) = no_agent {
+            this.say(&format!(
+                "the agent cannot be written to {}: {error}; Node workers run without it",
+                this.home.agent().display()
+            ));
+        }
+        this
     }
 
     /// Reads or changes the state. Not to be nested, and nothing that it calls may feed events.

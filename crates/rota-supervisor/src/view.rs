@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rota_api::{
-    AppStatus, AppView, FailureView, LastExit, RolloutView, SettingsView, Version, WorkerStatus,
-    WorkerView,
+    AppStatus, AppView, FailureView, LastExit, LimitsView, RolloutView, SettingsView, Version,
+    WorkerStatus, WorkerView,
 };
 use rota_config::AppSpec;
 use rota_engine::{AppId, ExitRecord, ExitStatus, RolloutPhase, SlotStatus, SlotView, Time};
@@ -118,6 +118,7 @@ impl Look<'_> {
             rollout: None,
             errored_reason: None,
             last_failure: app.failures.last().map(failure),
+            failures: app.failures.iter().rev().map(failure).collect(),
             workers: Vec::new(),
         }
     }
@@ -173,10 +174,10 @@ impl Look<'_> {
             if let Some(entry) = workers.get_mut(&worker.worker.0) {
                 row.pid = entry.pid;
                 row.status_text.clone_from(&entry.status_text);
-                if let Some(usage) = entry.pid.and_then(|pid| rota_sys::procfs::stat(pid).ok()) {
-                    row.memory = Some(usage.resident);
-                    row.cpu = Some(entry.cpu.update(self.instant, usage.user + usage.system));
-                }
+                crate::process_view::look_at(entry, self.instant, &mut row);
+                let interval = entry.prepared.spec.agent.interval.duration();
+                row.inside = entry.agent.inside.view(self.instant, interval);
+                row.health = entry.agent.inside.health_view();
             }
             rows.push(row);
         }
@@ -207,6 +208,9 @@ impl Look<'_> {
             last_exit: slot.last_exit.as_ref().map(|exit| self.last_exit(exit)),
             next_restart_in_ms: slot.next_start.map(until),
             status_text: None,
+            process: None,
+            inside: None,
+            health: None,
         }
     }
 
@@ -274,6 +278,13 @@ fn failure(failure: &Failure) -> FailureView {
         after_ms: failure.after_ms,
         reason: failure.reason.clone(),
         stderr: failure.stderr.clone(),
+        kind: failure.kind,
+        exception: failure.exception.clone(),
+        stack: failure.stack.clone(),
+        stack_missing: failure.stack_missing.clone(),
+        memory: failure.memory,
+        peak_memory: failure.peak_memory,
+        heap_limit: failure.heap_limit,
     }
 }
 
@@ -293,5 +304,10 @@ fn settings(spec: &AppSpec) -> SettingsView {
         stop_exit_codes: spec.restart.stop_exit_codes.clone(),
         listen: spec.listen.iter().map(ToString::to_string).collect(),
         probe: spec.probe.as_ref().map(|probe| probe.target.to_string()),
+        limits: LimitsView {
+            max_memory_bytes: spec.limits.max_memory.map(rota_config::Size::bytes),
+            max_requests: spec.limits.max_requests,
+            max_age_ms: spec.limits.max_age.map(rota_config::Span::millis),
+        },
     }
 }

@@ -18,6 +18,18 @@ pub fn span(span: Duration) -> String {
     }
 }
 
+/// Memory, exact enough to compare: `312 MiB`, `300.4 MiB`, `1.5 GiB`.
+pub fn memory(bytes: u64) -> String {
+    const MIB: f64 = 1024.0 * 1024.0;
+    let (number, unit) = match bytes as f64 / MIB {
+        mib if mib < 1.0 => (bytes as f64 / 1024.0, "KiB"),
+        mib if mib < 1024.0 => (mib, "MiB"),
+        mib => (mib / 1024.0, "GiB"),
+    };
+    let text = format!("{number:.1}");
+    format!("{} {unit}", text.strip_suffix(".0").unwrap_or(&text))
+}
+
 /// The exit code of a process whose end somebody else was told (a main process by `MAINPID=` below
 /// another parent). No real one is negative.
 pub const UNKNOWN_CODE: i32 = -1;
@@ -121,6 +133,15 @@ pub fn verb(verb: Verb) -> &'static str {
         Verb::Scale => "scale",
         Verb::Delete => "delete",
         Verb::Shutdown => "shutdown",
+    }
+}
+
+/// What became of a worker's connections.
+pub fn drained(slot: u32, drained: &rota_api::Drained) -> String {
+    match drained.lost {
+        0 => format!("worker {slot}: {drained}"),
+        1 => format!("worker {slot} died while draining: up to 1 connection was lost"),
+        lost => format!("worker {slot} died while draining: up to {lost} connections were lost"),
     }
 }
 

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use rota_engine::{AppId, Slot};
 use tokio::task::JoinHandle;
 
+use crate::agent::Agent;
 use crate::apps::Prepared;
+use crate::last_words::LastWords;
+use crate::limits::Limits;
 use crate::notify::NotifySocket;
 use crate::output;
 
@@ -74,8 +77,14 @@ pub struct Worker {
     pub watchdog: Option<Watchdog>,
     /// Tasks that end with it: probe, watchdog.
     pub tasks: Vec<JoinHandle<()>>,
+    /// What it leaves behind when it ends.
+    pub(crate) last_words: LastWords,
+    /// What its agent has said.
+    pub(crate) agent: Agent,
     /// Where its processor time stood when it was last looked at.
     pub cpu: CpuSample,
+    /// When it is replaced although nothing is wrong with it.
+    pub(crate) limits: Limits,
 }
 
 /// The rule of `WATCHDOG_USEC`: say `WATCHDOG=1` more often than this.

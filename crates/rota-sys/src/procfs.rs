@@ -95,11 +95,8 @@ pub fn children(process: u32) -> io::Result<Vec<u32>> {
                 list.split_ascii_whitespace()
                     .filter_map(|pid| pid.parse::<u32>().ok()),
             ),
-            // A kernel without CONFIG_PROC_CHILDREN, or the thread has just ended.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return children_by_scan(process);
-            }
-            Err(error) => return Err(error),
+            // A kernel without CONFIG_PROC_CHILDREN, or the thread has just ended: its children are another's now.
+            Err(_) => return children_by_scan(process),
         }
     }
     Ok(children)
@@ -145,7 +142,32 @@ pub fn cmdline(process: u32) -> io::Result<Vec<Vec<u8>>> {
 /// # Errors
 /// `PermissionDenied` for a process of somebody else, `NotFound` when there is none.
 pub fn fd_count(process: u32) -> io::Result<usize> {
-    Ok(fs::read_dir(path(process, "fd"))?.count())
+    let folder = path(process, "fd");
+    // Linux 6.2 and later say the number as the folder's size: no need to list thousands.
+    match usize::try_from(fs::metadata(&folder)?.len()) {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Ok(fs::read_dir(folder)?.count()),
+    }
+}
+
+/// How many files a process may have open (its soft limit); `None` without a limit.
+///
+/// # Errors
+/// `NotFound` when there is no such process.
+pub fn fd_limit(process: u32) -> io::Result<Option<u64>> {
+    let text = read_bounded(path(process, "limits"))?;
+    parse_fd_limit(&text).ok_or_else(invalid)
+}
+
+fn parse_fd_limit(text: &[u8]) -> Option<Option<u64>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    match line.split_ascii_whitespace().next()? {
+        "unlimited" => Some(None),
+        soft => Some(Some(soft.parse().ok()?)),
+    }
 }
 
 fn read_bounded(path: PathBuf) -> io::Result<Vec<u8>> {
@@ -173,6 +195,18 @@ mod tests {
         assert!(stat.user > stat.system);
         assert_eq!(parse_stat(b"42 (short) S 1"), None);
         assert_eq!(parse_stat(b"no name"), None);
+    }
+
+    #[test]
+    fn the_soft_limit_of_open_files() {
+        let text = b"Limit  Soft Limit  Hard Limit  Units\nMax open files            1024                 524288               files     \n";
+        assert_eq!(parse_fd_limit(text), Some(Some(1024)));
+        assert_eq!(
+            parse_fd_limit(b"Max open files  unlimited  unlimited  files\n"),
+            Some(None)
+        );
+        assert_eq!(parse_fd_limit(b"Max processes 1 2\n"), None);
+        assert!(fd_limit(std::process::id()).unwrap() > Some(2));
     }
 
     #[test]

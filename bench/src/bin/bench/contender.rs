@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cleanup::{self, TAG};
 use crate::context::{Context, Result};
+use crate::node::Node;
 use crate::process;
 
 /// Longest time that a command of a manager may take.
@@ -67,6 +68,16 @@ impl Contender {
         }
     }
 
+    /// Flags by which an old worker that does not leave by itself is ended after [`LEAVE_MS`], whoever manages it
+    /// (`primary.js` has the same number).
+    pub(crate) fn equal_patience(self) -> &'static [&'static str] {
+        match self {
+            Self::Rota(_) => &["--drain-timeout", LEAVE_MS],
+            Self::Pm2 => &["--kill-timeout", LEAVE_MS],
+            Self::Node(_) => &[],
+        }
+    }
+
     pub(crate) fn is_rota(self) -> bool {
         matches!(self, Self::Rota(_))
     }
@@ -78,6 +89,8 @@ pub(crate) struct Site<'c> {
     pub(crate) contender: Contender,
     home: PathBuf,
     pub(crate) address: SocketAddr,
+    /// Another Node than the one on PATH.
+    node: Option<Node>,
     /// A primary of Node's cluster, which is our child.
     child: Option<Child>,
 }
@@ -92,8 +105,15 @@ impl<'c> Site<'c> {
             contender,
             home,
             address: free_address()?,
+            node: None,
             child: None,
         })
+    }
+
+    /// Workers (and PM2's daemon) run by this version of Node.
+    pub(crate) fn with_node(mut self, node: &Node) -> Self {
+        self.node = Some(node.clone());
+        self
     }
 
     /// A command of this contender's manager; for Node's cluster, `node`.
@@ -102,7 +122,10 @@ impl<'c> Site<'c> {
         let program = match self.contender {
             Contender::Rota(_) => self.context.rota.clone().ok_or_else(missing)?,
             Contender::Pm2 => self.context.pm2.clone().ok_or_else(missing)?,
-            Contender::Node(_) => PathBuf::from("node"),
+            Contender::Node(_) => {
+                let node = self.node.as_ref();
+                node.map_or_else(|| PathBuf::from("node"), |node| node.path.clone())
+            }
         };
         let mut command = Command::new(program);
         command
@@ -116,6 +139,13 @@ impl<'c> Site<'c> {
             .stdin(Stdio::null());
         if let Contender::Node(policy) = self.contender {
             command.env("NODE_CLUSTER_SCHED_POLICY", policy);
+        }
+        if let Some(node) = &self.node {
+            // PM2 is run by the `node` that is found first, and its workers by the same one.
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let folders =
+                std::iter::once(node.folder().to_owned()).chain(std::env::split_paths(&path));
+            command.env("PATH", std::env::join_paths(folders)?);
         }
         Ok(command)
     }
@@ -153,19 +183,15 @@ impl<'c> Site<'c> {
         self.start_by(command, workers)
     }
 
-    /// As [`Site::start`]; an old worker that does not leave by itself is ended after [`LEAVE_MS`],
-    /// whoever manages it (`primary.js` has the same number).
-    pub(crate) fn start_with_equal_patience(
+    /// As [`Site::start`], with more flags of the manager.
+    pub(crate) fn start_with(
         self,
         script: &str,
         workers: u32,
+        flags: &[&str],
     ) -> Result<Service<'c>> {
         let mut command = self.start_command(script, workers)?;
-        match self.contender {
-            Contender::Rota(_) => command.args(["--drain-timeout", LEAVE_MS]),
-            Contender::Pm2 => command.args(["--kill-timeout", LEAVE_MS]),
-            Contender::Node(_) => &mut command,
-        };
+        command.args(flags);
         self.start_by(command, workers)
     }
 
@@ -187,6 +213,20 @@ impl<'c> Site<'c> {
             site: self,
             managers,
         })
+    }
+
+    /// The processes of rota's workers.
+    fn rota_workers(&self) -> Result<Vec<u32>> {
+        let text = process::run(
+            self.command()?.args(["list", NAME, "--json"]),
+            COMMAND_LIMIT,
+        )?;
+        let list: serde_json::Value = serde_json::from_str(&text)?;
+        let workers = list
+            .pointer("/apps/0/workers")
+            .and_then(serde_json::Value::as_array);
+        let pids = workers.into_iter().flatten();
+        Ok(pids.filter_map(|worker| find_pid(worker, "pid")).collect())
     }
 
     /// The processes of the manager, without workers.
@@ -232,6 +272,11 @@ pub(crate) struct Service<'c> {
 impl Service<'_> {
     pub(crate) fn address(&self) -> SocketAddr {
         self.site.address
+    }
+
+    /// The processes of rota's workers.
+    pub(crate) fn rota_workers(&self) -> Result<Vec<u32>> {
+        self.site.rota_workers()
     }
 
     /// Replaces all workers in the way that the manager's guide says, and returns how long it took.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use tempfile::TempDir;
 
+use crate::node::Node;
 use crate::{cleanup, pm2, process};
 
 /// What can go wrong in a benchmark: told to the person who runs it, nothing is handled.
@@ -37,6 +38,42 @@ pub(crate) struct Arguments {
     /// Workers of each service
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     workers: u32,
+    /// How many reloads `reload-loss` makes under each load [default: 50; of the others at most 20]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    reloads: Option<u32>,
+    /// Versions of Node in `reload-loss`, separated by commas; the others are measured with 20, or the first
+    #[arg(long, value_delimiter = ',', default_values_t = [18, 20, 22, 24])]
+    node: Vec<u32>,
+    /// Apps in `reload-loss`, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [App::Naive, App::Polite])]
+    apps: Vec<App>,
+}
+
+/// The sample server, by how it treats signals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum App {
+    /// No signal code
+    Naive,
+    /// SIGTERM and SIGINT close the server, then the process exits
+    Polite,
+}
+
+impl App {
+    /// Its file in `bench/apps`.
+    pub(crate) fn script(self) -> &'static str {
+        match self {
+            Self::Naive => "server.js",
+            Self::Polite => "graceful.js",
+        }
+    }
+
+    /// Its name in tables.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Naive => "naive",
+            Self::Polite => "polite",
+        }
+    }
 }
 
 /// The managers that are compared.
@@ -68,8 +105,11 @@ pub(crate) enum Measure {
     List,
     /// Processor use between events
     Idle,
-    /// Requests lost by reloads under load
-    Reload,
+    /// Requests lost and connections closed by reloads under load
+    #[value(alias = "reload")]
+    ReloadLoss,
+    /// What the agent in the workers costs
+    AgentOverhead,
 }
 
 impl Measure {
@@ -84,7 +124,8 @@ impl Measure {
                 Self::Memory,
                 Self::List,
                 Self::Idle,
-                Self::Reload,
+                Self::ReloadLoss,
+                Self::AgentOverhead,
             ],
             one => vec![one],
         }
@@ -101,7 +142,8 @@ impl Measure {
             Self::Memory => "memory of the manager",
             Self::List => "time of the list command",
             Self::Idle => "processor use when idle",
-            Self::Reload => "requests lost by reloads",
+            Self::ReloadLoss => "requests lost by reloads",
+            Self::AgentOverhead => "cost of the agent",
         }
     }
 }
@@ -116,6 +158,12 @@ pub(crate) struct Context {
     pub(crate) apps: PathBuf,
     pub(crate) quick: bool,
     pub(crate) workers: u32,
+    /// `--reloads`.
+    pub(crate) reloads: Option<u32>,
+    /// Versions of Node for the reloads.
+    pub(crate) nodes: Vec<Node>,
+    /// Sample servers for the reloads.
+    pub(crate) sample: Vec<App>,
     /// Removed at the end; every process that the benchmark starts is tagged with its path.
     root: TempDir,
 }
@@ -137,6 +185,14 @@ impl Context {
         } else {
             None
         };
+        let nodes = match arguments.measure {
+            Measure::All | Measure::ReloadLoss => arguments
+                .node
+                .iter()
+                .map(|major| Node::find(repository, *major))
+                .collect::<Result<Vec<_>>>()?,
+            _ => Vec::new(),
+        };
         // Short, because a Unix socket's path has 108 bytes at most.
         let root = tempfile::Builder::new().prefix("rb-").tempdir()?;
         cleanup::on_signal(root.path());
@@ -147,6 +203,9 @@ impl Context {
             apps: repository.join("bench").join("apps"),
             quick: arguments.quick,
             workers: arguments.workers,
+            reloads: arguments.reloads,
+            nodes,
+            sample: arguments.apps.clone(),
             root,
         })
     }

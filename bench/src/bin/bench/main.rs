@@ -8,6 +8,7 @@ mod contender;
 mod context;
 mod machine;
 mod measure;
+mod node;
 mod pm2;
 mod process;
 mod table;

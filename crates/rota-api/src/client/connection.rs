@@ -11,11 +11,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use super::download::Download;
 use super::error::ClientError;
 use super::lines::Lines;
 use crate::{
-    AppList, CommandRequest, ErrorBody, HyperIo, LogLine, LogsQuery, ShutdownRequest,
-    SignalRequest, SignalResponse, StartRequest, StreamEvent, Version, paths, targets_to_query,
+    AppList, CommandRequest, ErrorBody, HyperIo, LogLine, LogsQuery, ProfileRequest, ProfileSource,
+    ShutdownRequest, SignalRequest, SignalResponse, StackRequest, StackResponse, StartRequest,
+    StreamEvent, Version, paths, targets_to_query,
 };
 
 /// A connection to the daemon. Must be used inside a tokio runtime with IO.
@@ -131,6 +133,37 @@ impl Client {
             .send(Method::POST, paths::SIGNAL, json(request)?)
             .await?;
         value(response).await
+    }
+
+    /// Where the JavaScript of workers is.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn stack(&mut self, request: &StackRequest) -> Result<StackResponse, ClientError> {
+        let response = self
+            .send(Method::POST, paths::STACK, json(request)?)
+            .await?;
+        value(response).await
+    }
+
+    /// Records a profile: whose it is, and the profile.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn profile(
+        &mut self,
+        request: &ProfileRequest,
+    ) -> Result<(ProfileSource, Download), ClientError> {
+        let response = self
+            .send(Method::POST, paths::PROFILE, json(request)?)
+            .await?;
+        let source = response.headers().get(ProfileSource::HEADER);
+        let source = source
+            .and_then(|source| serde_json::from_slice(source.as_bytes()).ok())
+            .ok_or_else(|| {
+                ClientError::Protocol("it does not say whose profile it is".to_owned())
+            })?;
+        Ok((source, Download::new(response)))
     }
 
     /// Reads output; with `follow` without end.

@@ -12,9 +12,11 @@
 //! ```
 
 mod connection;
+mod download;
 mod error;
 mod lines;
 
 pub use connection::Client;
+pub use download::Download;
 pub use error::ClientError;
 pub use lines::Lines;

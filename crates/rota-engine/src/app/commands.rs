@@ -254,18 +254,4 @@ impl App {
             cx.reply_all(&launch.commands, &superseded(by));
         }
     }
-
-    /// A planned replacement makes room for a command, and is tried again after it. Unless its
-    /// slot has nobody but the new worker to come: then the command waits for that one.
-    fn postpone_recycling(&mut self, cx: &mut Context) {
-        let rollout = self.rollout_ref().filter(|it| it.kind != Kind::Reload);
-        let slots = rollout.map(|rollout| rollout.before.keys());
-        if !slots.is_some_and(|mut slots| slots.all(|slot| self.serves(*slot))) {
-            return;
-        }
-        let kind = self.abandon_rollout(cx).map(|rollout| rollout.kind);
-        if let Some(Kind::Recycle { worker, why }) = kind {
-            self.recycling.push_front((worker, why));
-        }
-    }
 }

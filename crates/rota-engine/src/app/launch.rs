@@ -90,6 +90,7 @@ impl App {
             return;
         }
         if let Some(Operation::Launch(launch)) = self.operation.take() {
+            self.workers_start();
             let answer = Answer::Done {
                 started: count(launch.slots.len()),
                 stopped: launch.stopped,

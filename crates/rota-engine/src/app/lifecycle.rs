@@ -1,6 +1,6 @@
 //! What workers do by themselves, and what time does to them.
 
-use super::state::{App, Life};
+use super::state::App;
 use crate::context::Context;
 use crate::slot::{Role, Seat};
 use crate::worker::{Phase, Rung};
@@ -67,22 +67,27 @@ impl App {
         }
     }
 
-    /// It does not react: no drain, and the successor waits until it is gone.
+    /// It does not react: no drain, and the successor starts at once, beside it where that is
+    /// possible. A worker that was on its way out already goes on as it was told, only faster.
     pub(crate) fn on_hung(&mut self, cx: &mut Context, id: WorkerId, words: String) {
         let Some(worker) = self.workers.get(&id) else {
             return;
         };
         let (slot, served, role) = (worker.slot, self.credit(id, cx), self.role(id));
-        let seat = Seat::Vacant { until: cx.now };
-        self.dismiss(cx, id, Rung::Signal, StopReason::Hung, seat, false);
-        if role != Some(Role::Outgoing) {
-            let reason = FailReason::Hung {
-                slot,
-                worker: id,
-                reason: words,
-            };
-            self.worker_failed(cx, id, slot, role, served, reason);
+        if role == Some(Role::Outgoing) {
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.stop(cx, Rung::Hung, StopReason::Hung);
+            }
+            return;
         }
+        let seat = Seat::Vacant { until: cx.now };
+        self.dismiss(cx, id, Rung::Hung, StopReason::Hung, seat, true);
+        let reason = FailReason::Hung {
+            slot,
+            worker: id,
+            reason: words,
+        };
+        self.worker_failed(cx, id, slot, role, served, reason);
     }
 
     pub(crate) fn on_spawn_failed(&mut self, cx: &mut Context, id: WorkerId, words: String) {
@@ -147,13 +152,6 @@ impl App {
             was_ready: worker.ready.is_some(),
         };
         self.worker_failed(cx, id, slot, role, served, reason);
-    }
-
-    /// Planned replacements wait their turn.
-    pub(crate) fn on_recycle(&mut self, id: WorkerId, why: String) {
-        if self.life == Life::Alive && !self.recycling.iter().any(|(worker, _)| *worker == id) {
-            self.recycling.push_back((id, why));
-        }
     }
 
     /// Lets time pass for all workers.

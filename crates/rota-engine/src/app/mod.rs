@@ -6,6 +6,7 @@ mod launch;
 mod lifecycle;
 mod plan;
 mod queue;
+mod recycling;
 mod rollback;
 mod rollout;
 mod settle;

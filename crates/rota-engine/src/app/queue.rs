@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::plan::Kind;
 use super::state::{App, superseded};
 use crate::context::Context;
-use crate::slot::Seat;
 use crate::spec::Spec;
 use crate::{CommandId, Generation, Notice, Slot, Verb};
 
@@ -160,34 +158,6 @@ impl App {
         commands.extend(joined);
         self.perform(cx, commands, work);
         true
-    }
-
-    /// Begins the next planned replacement whose worker still holds its seat.
-    pub(crate) fn next_recycling(&mut self, cx: &mut Context) -> bool {
-        while let Some((worker, reason)) = self.recycling.pop_front() {
-            let Some(slot) = self.workers.get(&worker).map(|worker| worker.slot) else {
-                continue;
-            };
-            let Some(state) = self.slots.get(&slot) else {
-                continue;
-            };
-            if state.seat != Seat::Filled(worker) {
-                continue;
-            }
-            let spec = state.spec.clone();
-            cx.notice(Notice::Recycling {
-                slot,
-                worker,
-                reason: reason.clone(),
-            });
-            let kind = Kind::Recycle {
-                worker,
-                why: reason,
-            };
-            self.begin_rollout(cx, kind, Vec::new(), vec![slot], spec);
-            return true;
-        }
-        false
     }
 }
 

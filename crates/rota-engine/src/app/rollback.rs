@@ -204,13 +204,18 @@ impl App {
         reason: FailReason,
         complete: bool,
     ) {
-        match (&rollout.kind, reason.slot()) {
-            (Kind::Reload, _) => cx.notice(Notice::RollbackDone { complete }),
-            (Kind::Recycle { .. }, Some(slot)) => cx.notice(Notice::RecycleFailed {
-                slot,
-                reason: reason.clone(),
-            }),
-            (Kind::Recycle { .. }, None) => {}
+        match rollout.kind.clone() {
+            Kind::Reload => cx.notice(Notice::RollbackDone { complete }),
+            Kind::Recycle { worker, why } => {
+                let again = self.recycle_failed(cx.now, worker, why);
+                if let Some(slot) = reason.slot() {
+                    cx.notice(Notice::RecycleFailed {
+                        slot,
+                        reason: reason.clone(),
+                        again,
+                    });
+                }
+            }
         }
         // Also those that failed in a way that leaves a process behind.
         let new = rollout.to.generation;

@@ -274,6 +274,7 @@ impl App {
             self.finish_rollback(cx, rollout, reason, complete);
             return;
         }
+        self.workers_start();
         if rollout.kind != Kind::Reload {
             return;
         }

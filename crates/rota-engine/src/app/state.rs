@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::launch::Launch;
 use super::plan::Rollout;
 use super::queue::Queued;
+use super::recycling::Recycling;
 use crate::context::Context;
 use crate::slot::{Seat, SlotState};
 use crate::spec::Spec;
@@ -31,8 +32,7 @@ pub(crate) struct App {
     pub(crate) queue: VecDeque<Queued>,
     /// Answers that wait for processes to be gone.
     pub(crate) waiters: Vec<Waiter>,
-    /// Workers to be replaced when nothing else goes on.
-    pub(crate) recycling: VecDeque<(WorkerId, String)>,
+    pub(crate) recycling: Recycling,
 }
 
 /// Whether anything may be started.
@@ -75,7 +75,7 @@ impl App {
             operation: None,
             queue: VecDeque::new(),
             waiters: Vec::new(),
-            recycling: VecDeque::new(),
+            recycling: Recycling::default(),
         }
     }
 
@@ -238,7 +238,8 @@ impl App {
             Some(Operation::Rollout(rollout)) => rollout.deadline(),
             None => None,
         };
-        workers.chain(slots).chain(operation).min()
+        let recycling = self.recycling_deadline();
+        workers.chain(slots).chain(operation).chain(recycling).min()
     }
 }
 

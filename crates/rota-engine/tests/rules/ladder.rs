@@ -2,7 +2,14 @@
 
 use rota_engine::{Command, Event, WorkerId, WorkerStatus};
 
-use crate::rig::{Rig, policy, secs};
+use crate::rig::{APP, Rig, policy, secs};
+
+fn hung(worker: u64) -> Event {
+    Event::Hung {
+        worker: WorkerId(worker),
+        reason: "no beat".to_owned(),
+    }
+}
 
 #[test]
 fn drain_then_signal_then_kill_then_kill_again() {
@@ -71,15 +78,49 @@ fn a_process_that_never_came_to_be_ends_a_stop_too() {
 }
 
 #[test]
-fn a_hung_worker_is_not_drained_and_is_replaced_when_it_is_gone() {
+fn a_hung_worker_is_not_drained_and_its_successor_starts_beside_it() {
     let mut rig = Rig::up(policy(1));
     rig.pass(secs(60));
-    rig.tell(Event::Hung {
-        worker: WorkerId(1),
-        reason: "no beat".to_owned(),
-    });
+    rig.tell(hung(1));
+    assert_eq!(rig.take(), ["signal 1", "spawn 2"]);
+    assert_eq!(rig.pass(secs(1)).take(), ["kill 1"]);
+    rig.serve(2).exit(1, 0);
+    assert!(rig.take().is_empty());
+    assert_eq!(rig.workers(0), [2]);
+}
+
+#[test]
+fn where_nothing_may_run_beside_a_hung_worker_its_successor_waits_until_it_is_gone() {
+    let mut alone = policy(1);
+    alone.surge = 0;
+    let mut rig = Rig::up(alone);
+    rig.pass(secs(60));
+    rig.tell(hung(1));
     assert_eq!(rig.take(), ["signal 1"]);
-    assert_eq!(rig.pass(secs(5)).take(), ["kill 1"]);
+    assert_eq!(rig.pass(secs(1)).take(), ["kill 1"]);
+    assert_eq!(rig.exit(1, 0).take(), ["spawn 2"]);
+}
+
+#[test]
+fn a_worker_that_hangs_again_and_again_is_started_ever_later() {
+    let mut rig = Rig::up(policy(1));
+    rig.tell(hung(1));
+    assert_eq!(rig.take(), ["signal 1"]);
+    assert_eq!(rig.pass(secs(1)).take(), ["spawn 2", "kill 1"]);
+}
+
+#[test]
+fn a_worker_that_hangs_in_a_restart_is_still_gone_before_its_successor_starts() {
+    let mut rig = Rig::up(policy(1));
+    rig.command(Command::Restart {
+        app: APP,
+        slots: None,
+        update: None,
+    });
+    assert_eq!(rig.take(), ["drain 1"]);
+    rig.tell(hung(1));
+    assert_eq!(rig.take(), ["signal 1"]);
+    assert_eq!(rig.pass(secs(1)).take(), ["kill 1"]);
     assert_eq!(rig.exit(1, 0).take(), ["spawn 2"]);
 }
 

@@ -10,6 +10,7 @@ mod commands;
 mod ladder;
 mod leaving;
 mod pairs;
+mod recycling;
 mod restart;
 mod rig;
 mod rollback;

@@ -1,6 +1,6 @@
 //! Rollouts that go well.
 
-use rota_engine::{AppStatus, Command, Event, Outcome, Policy, RolloutPhase, WorkerId};
+use rota_engine::{AppStatus, Command, Outcome, Policy, RolloutPhase, WorkerId};
 
 use crate::rig::{APP, Rig, policy, secs};
 
@@ -192,49 +192,4 @@ fn timeouts_of_an_old_worker_are_those_of_its_generation() {
     rig.serve(2).pass(secs(9));
     assert_eq!(rig.take(), ["spawn 2", "drain 1"]);
     assert_eq!(rig.pass(secs(1)).take(), ["signal 1"]);
-}
-
-#[test]
-fn a_planned_replacement_is_one_at_a_time_and_not_observed() {
-    let mut rig = Rig::up(Policy {
-        observe: secs(3),
-        ..policy(2)
-    });
-    for worker in [1, 2] {
-        rig.tell(Event::Recycle {
-            worker: WorkerId(worker),
-            reason: "memory".to_owned(),
-        });
-    }
-    assert_eq!(rig.take(), ["spawn 3"]);
-    assert_eq!(rig.app().status, AppStatus::Online);
-    assert_eq!(rig.serve(3).take(), ["drain 1", "spawn 4"]);
-    assert_eq!(rig.serve(4).take(), ["drain 2"]);
-}
-
-#[test]
-fn a_planned_replacement_that_fails_leaves_the_old_worker() {
-    let mut rig = Rig::up(policy(1));
-    rig.tell(Event::Recycle {
-        worker: WorkerId(1),
-        reason: "memory".to_owned(),
-    });
-    rig.spawned(2).exit(2, 1).pass(secs(10));
-    assert_eq!(rig.take(), ["spawn 2"]);
-    assert_eq!(rig.workers(0), [1]);
-}
-
-#[test]
-fn a_planned_replacement_gives_way_to_a_reload() {
-    let mut rig = Rig::up(policy(1));
-    rig.tell(Event::Recycle {
-        worker: WorkerId(1),
-        reason: "memory".to_owned(),
-    });
-    rig.spawned(2).take();
-    rig.reload();
-    assert_eq!(rig.take(), ["signal 2"]);
-    // The reload has replaced the worker that was to be recycled: nothing is left to do.
-    rig.exit(2, 0).serve(3).exit(1, 0);
-    assert_eq!(rig.take(), ["spawn 3", "drain 1", "reply 2"]);
 }

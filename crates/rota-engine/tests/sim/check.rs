@@ -52,6 +52,8 @@ pub(crate) struct Checker {
     /// Generations that were rolled out, and those of them that failed.
     pub(crate) tried: BTreeSet<(AppId, Generation)>,
     pub(crate) failed: BTreeSet<(AppId, Generation)>,
+    /// Until when no planned replacement may begin, because the last one failed.
+    pub(crate) recycle_pause: BTreeMap<AppId, Time>,
     pub(crate) closing: bool,
     pub(crate) ended: bool,
     pub(crate) unknown_at_rest: bool,
@@ -99,6 +101,7 @@ impl Checker {
             commanded: Vec::new(),
             tried: BTreeSet::new(),
             failed: BTreeSet::new(),
+            recycle_pause: BTreeMap::new(),
             closing: false,
             ended: false,
             unknown_at_rest: false,
@@ -141,6 +144,10 @@ impl Checker {
     pub(crate) fn issue(&mut self, id: CommandId, command: &Command, now: Time) {
         self.commanded.push(now);
         let app = command.app();
+        if let Some(app) = app {
+            // A start or restart that goes well lets planned replacements begin anew.
+            self.recycle_pause.remove(&app);
+        }
         let live = self.live.iter().filter(|(_, live)| Some(live.app) == app);
         let live = live.map(|(id, _)| *id).collect();
         let command = command.clone();

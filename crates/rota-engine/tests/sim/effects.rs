@@ -110,7 +110,12 @@ impl Checker {
             let reason = engine.worker(*other).and_then(|view| view.stopping);
             let company = matches!(
                 reason,
-                None | Some(StopReason::Replaced | StopReason::Left | StopReason::RolledBack)
+                None | Some(
+                    StopReason::Replaced
+                        | StopReason::Left
+                        | StopReason::RolledBack
+                        | StopReason::Hung
+                )
             );
             ensure(company, || {
                 format!("{worker:?} beside {other:?}, which is stopped: {reason:?}")

@@ -40,6 +40,7 @@ pub fn policy(mode: Mode, random: &mut Random) -> Policy {
         observe_start: millis(random, &[0, 500, 3000]),
         drain_timeout: millis(random, &[100, 1000, 5000]),
         kill_timeout: millis(random, &[50, 500, 2000]),
+        hung_timeout: millis(random, &[50, 500, 2000]),
         lenient_first_ready: chaos && random.percent(50),
         drains: random.percent(70),
         surge: if mode == Mode::Broken {

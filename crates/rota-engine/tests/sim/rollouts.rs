@@ -85,7 +85,18 @@ impl Checker {
                 Ok(())
             }
             Notice::Failed { reason } => self.note_failure(app, reason),
+            Notice::RecycleFailed {
+                again: Some(again), ..
+            } => {
+                self.recycle_pause.insert(app, self.now + *again);
+                Ok(())
+            }
             Notice::Recycling { .. } | Notice::RolloutDone { .. } => {
+                let until = self.recycle_pause.remove(&app);
+                let done = matches!(notice, Notice::RolloutDone { .. });
+                ensure(done || until.is_none_or(|until| until <= self.now), || {
+                    format!("{app:?} recycles before {until:?}")
+                })?;
                 if let Some(canary) = self.rollouts.get_mut(&app) {
                     // What goes from here on does not go because of a canary.
                     canary.replaced = true;

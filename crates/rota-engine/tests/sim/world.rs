@@ -21,6 +21,8 @@ pub enum Mode {
 const APPS: u64 = 3;
 /// Simulated time within which everything has to come to rest once faults have ceased.
 const REST_WITHIN: u64 = 30 * 60_000;
+/// The longest pause after a planned replacement that failed.
+const RECYCLE_PAUSE: u64 = 16 * 60_000;
 
 enum Happening {
     /// Told to the engine if the worker lives.
@@ -168,7 +170,10 @@ impl World {
                 }
                 (Some(_), None) => {}
             }
-            if self.now > give_up {
+            // A version that mostly is not ready in time is tried again and again, with pauses.
+            let failed = self.checker.totals.counts.get("recycle failed");
+            let pauses = failed.copied().unwrap_or(0) * RECYCLE_PAUSE;
+            if self.now > give_up + pauses {
                 return Err(format!("no rest at {}: {:#?}", self.now, self.engine));
             }
         }

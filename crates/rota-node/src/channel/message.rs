@@ -14,11 +14,11 @@ pub enum Incoming<'a> {
     HandleArrived,
     /// `NODE_HANDLE_NACK`: it has not.
     HandleLost,
-    /// `NODE_HANDLE`: a message of the app's own with a descriptor. It must be answered, or the
-    /// worker sends nothing any more.
+    /// `NODE_HANDLE`: a message with a descriptor. It must be answered, or the worker sends nothing
+    /// any more.
     Handle {
-        /// The message as JSON, if it is one of the app's.
-        user: Option<&'a str>,
+        /// The message itself, if there is one.
+        inner: Option<Inner<'a>>,
     },
     /// The cluster's.
     Cluster {
@@ -31,6 +31,15 @@ pub enum Incoming<'a> {
     Internal(&'a str),
     /// A message of the app's own, as JSON.
     User(&'a str),
+}
+
+/// The message that a descriptor comes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inner<'a> {
+    /// One of the app's own, as JSON.
+    User(&'a str),
+    /// One whose `cmd` starts with `NODE_`, as JSON.
+    Internal(&'a str),
 }
 
 /// A message of the cluster protocol from a worker.
@@ -99,9 +108,7 @@ pub fn parse(line: &[u8]) -> Result<Incoming<'_>, ParseError> {
 fn internal<'a>(command: &str, text: &'a str) -> Result<Incoming<'a>, ParseError> {
     match command {
         "NODE_CLUSTER" => cluster(text),
-        "NODE_HANDLE" => Ok(Incoming::Handle {
-            user: user_part(text),
-        }),
+        "NODE_HANDLE" => Ok(Incoming::Handle { inner: inner(text) }),
         "NODE_HANDLE_ACK" => Ok(Incoming::HandleArrived),
         "NODE_HANDLE_NACK" => Ok(Incoming::HandleLost),
         _ => Ok(Incoming::Internal(text)),
@@ -149,8 +156,8 @@ fn internal_command(text: &str) -> Option<Cow<'_, str>> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The app's own message inside a message with a descriptor.
-fn user_part(text: &str) -> Option<&str> {
+/// The message inside a message with a descriptor.
+fn inner(text: &str) -> Option<Inner<'_>> {
     #[derive(Deserialize)]
     struct Outer<'a> {
         #[serde(borrow, default)]
@@ -158,7 +165,10 @@ fn user_part(text: &str) -> Option<&str> {
     }
     let outer: Outer<'_> = serde_json::from_str(text).ok()?;
     let inner = outer.msg?.get();
-    internal_command(inner).is_none().then_some(inner)
+    Some(match internal_command(inner) {
+        None => Inner::User(inner),
+        Some(_) => Inner::Internal(inner),
+    })
 }
 
 fn cluster(text: &str) -> Result<Incoming<'_>, ParseError> {

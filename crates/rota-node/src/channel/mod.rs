@@ -9,5 +9,5 @@ pub mod outgoing;
 mod query;
 
 pub use decoder::{DEFAULT_MAX_LINE, Decoder, Frame, MAX_UNCLAIMED_HANDLES};
-pub use message::{ClusterMessage, Incoming, ParseError, parse};
+pub use message::{ClusterMessage, Incoming, Inner, ParseError, parse};
 pub use query::{AddressType, Query};

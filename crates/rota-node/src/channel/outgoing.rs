@@ -118,6 +118,19 @@ pub fn connection_prefix(key: &str) -> Vec<u8> {
 
 /// Writes the message that goes with a connection into `line`.
 pub fn connection(line: &mut Vec<u8>, prefix: &[u8], seq: u64) {
+    open_connection(line, prefix, seq);
+    line.extend_from_slice(b"}}\n");
+}
+
+/// The same for a connection that another worker has handed over after so many requests, with what
+/// the receiving agent has to know. Node itself passes over the extra field.
+pub fn handed_connection(line: &mut Vec<u8>, prefix: &[u8], seq: u64, requests: u64, keep: u64) {
+    open_connection(line, prefix, seq);
+    let rest = format!(",\"rota\":{{\"requests\":{requests},\"keep\":{keep}}}}}}}\n");
+    line.extend_from_slice(rest.as_bytes());
+}
+
+fn open_connection(line: &mut Vec<u8>, prefix: &[u8], seq: u64) {
     line.clear();
     line.extend_from_slice(prefix);
     let mut digits = [0_u8; 20];
@@ -132,7 +145,6 @@ pub fn connection(line: &mut Vec<u8>, prefix: &[u8], seq: u64) {
         }
     }
     line.extend_from_slice(&digits[start..]);
-    line.extend_from_slice(b"}}\n");
 }
 
 fn open_handle(line: &mut Vec<u8>, kind: HandleKind) {

@@ -121,6 +121,7 @@ impl<C> Primary<C> {
     ) {
         if let Some(member) = self.members.get_mut(&worker) {
             member.dealing = true;
+            member.draining = false;
             self.serve(worker, now, host);
         }
     }
@@ -145,16 +146,13 @@ impl<C> Primary<C> {
         now: Millis,
         host: &mut impl Host<Connection = C>,
     ) {
+        self.serve_handed(worker, now, host);
         self.deal_queue(worker, now, host);
         let Some(member) = self.members.get(&worker) else {
             return;
         };
         // Almost always there is one listener, and nothing waits.
-        let waiting = |id: &&ListenerId| {
-            self.listeners
-                .get(id)
-                .is_some_and(|l| !l.waiting.is_empty())
-        };
+        let waiting = |id: &&ListenerId| self.listeners.get(id).is_some_and(Listener::has_waiting);
         let busy: Vec<ListenerId> = member.listeners.iter().filter(waiting).copied().collect();
         for listener in busy {
             self.deal_waiting(listener, now, host);

@@ -70,12 +70,13 @@ impl<C> Primary<C> {
             payload: connection,
             peer,
             arrival: self.arrivals,
+            handed: None,
         });
         self.deal_waiting(socket.listener, now, host);
     }
 
     /// Workers of a listener that may be given something, now or soon.
-    fn candidates<'a>(
+    pub(super) fn candidates<'a>(
         &'a self,
         listener: &'a Listener<C>,
         now: Millis,
@@ -89,7 +90,7 @@ impl<C> Primary<C> {
     }
 
     /// How many connections a worker may be given now; one at a time if it refused the last one.
-    fn room_of(&self, member: &Member<C>, doubtful: bool) -> usize {
+    pub(super) fn room_of(&self, member: &Member<C>, doubtful: bool) -> usize {
         member.room(if doubtful { 1 } else { self.tuning.window })
     }
 
@@ -103,13 +104,15 @@ impl<C> Primary<C> {
             .is_some_and(|a| a.balance == Balance::IpHash)
     }
 
-    /// Deals what waits on a listener, in order, until nobody can take the next.
+    /// Deals what waits on a listener, in order, until nobody can take the next. Connections that
+    /// have been handed over come first: somebody has been served on them already.
     pub(super) fn deal_waiting(
         &mut self,
         id: ListenerId,
         now: Millis,
         host: &mut impl Host<Connection = C>,
     ) {
+        self.deal_handed(id, now, host);
         while let Some(listener) = self.listeners.get(&id) {
             let Some(first) = listener.waiting.front() else {
                 return;
@@ -155,14 +158,14 @@ impl<C> Primary<C> {
             .map_or(Choice::Wait, |(worker, _, _)| Choice::Deal(worker))
     }
 
-    fn is_awaited(&self, member: &Member<C>, now: Millis) -> bool {
+    pub(super) fn is_awaited(&self, member: &Member<C>, now: Millis) -> bool {
         let until = member.awaited_until(self.tuning.patience);
         until.is_some_and(|until| now < until)
     }
 
     /// When somebody who waits for a worker's turn stops waiting.
     pub(super) fn patience_ends(&self, listener: &Listener<C>, now: Millis) -> Option<Millis> {
-        if listener.waiting.is_empty() {
+        if !listener.has_waiting() {
             return None;
         }
         self.candidates(listener, now)
@@ -259,7 +262,7 @@ impl<C> Primary<C> {
     }
 
     /// Sends one connection; gives it back when the channel takes nothing.
-    fn deal(
+    pub(super) fn deal(
         &mut self,
         worker: WorkerId,
         id: ListenerId,
@@ -273,7 +276,14 @@ impl<C> Primary<C> {
         else {
             return Ok(());
         };
-        outgoing::connection(&mut self.line, &listener.prefix, seq);
+        match &connection.handed {
+            None => outgoing::connection(&mut self.line, &listener.prefix, seq),
+            Some(handed) => {
+                let (requests, keep) = (handed.requests, handed.keep);
+                let line = &mut self.line;
+                outgoing::handed_connection(line, &listener.prefix, seq, requests, keep);
+            }
+        }
         match host.deal(worker, &self.line, &connection.payload) {
             Delivery::Sent => {
                 self.turn += 1;
@@ -313,6 +323,7 @@ impl<C> Primary<C> {
         };
         if accepted {
             member.dealt += 1;
+            member.taken_over += u64::from(sent.connection.handed.is_some());
             self.taken(worker, sent.listener, sent.connection.peer);
             // Closes our copy, so that the worker's close reaches the client.
             drop(sent);

@@ -18,7 +18,7 @@ impl<C> Primary<C> {
             return;
         };
         member.dealing = false;
-        if member.role != Role::Plain && !member.is_going() {
+        if member.role != Role::Plain && !member.leaving && !member.told_to_leave {
             member.told_to_leave = true;
             let seq = self.seq();
             host.send(worker, &outgoing::disconnect(seq));
@@ -39,7 +39,7 @@ impl<C> Primary<C> {
             return;
         };
         let first = !member.leaving;
-        let ordered = member.told_to_leave;
+        let ordered = member.told_to_leave || member.draining;
         member.leaving = true;
         self.detach_everywhere(worker, now);
         self.requeue(worker, now, host);
@@ -183,7 +183,7 @@ impl<C> Primary<C> {
         for (_, worker) in &warmed {
             self.deal_queue(*worker, now, host);
         }
-        let waiting = self.listeners.iter().filter(|(_, l)| !l.waiting.is_empty());
+        let waiting = self.listeners.iter().filter(|(_, l)| l.has_waiting());
         let waiting: Vec<ListenerId> = waiting.map(|(id, _)| *id).collect();
         for listener in waiting {
             self.deal_waiting(listener, now, host);

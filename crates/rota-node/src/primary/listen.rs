@@ -35,9 +35,13 @@ impl<C> Primary<C> {
     ) {
         // Node does not answer a worker that has been told to leave, and nor do we: a server that
         // came up now would have to be closed at once.
-        let Some(member) = self.members.get(&worker).filter(|m| !m.is_going()) else {
+        let Some(member) = self.members.get_mut(&worker) else {
             return;
         };
+        member.asked = Some(None);
+        if member.is_going() {
+            return;
+        }
         let key = query.key();
         let known = self.by_key.get(&key).copied();
         if known.is_some_and(|id| member.listeners.contains(&id)) {
@@ -116,6 +120,7 @@ impl<C> Primary<C> {
             doubtful: false,
         });
         member.listeners.insert(id);
+        member.asked = Some(Some(id));
         self.follow_now = true;
         self.revision += 1;
         let line = Reply {

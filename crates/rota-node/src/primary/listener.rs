@@ -47,6 +47,8 @@ pub(super) struct Listener<C> {
     pub(super) slots: BTreeSet<Slot>,
     /// Accepted, and nobody could take them yet.
     pub(super) waiting: VecDeque<Connection<C>>,
+    /// Handed over by a worker, and nobody could take them yet: not everybody can.
+    pub(super) handed: VecDeque<Connection<C>>,
     pub(super) idle: Option<Idle>,
     pub(super) open: OpenTable,
     /// The kernel tells which connections live. Not for Unix sockets.
@@ -70,6 +72,7 @@ impl<C> Listener<C> {
             first_slot: None,
             slots: BTreeSet::new(),
             waiting: VecDeque::new(),
+            handed: VecDeque::new(),
             idle: None,
             open: OpenTable::new(seed),
             followed,
@@ -81,9 +84,18 @@ impl<C> Listener<C> {
     /// Puts a connection among those that wait, in the order of their arrival.
     pub(super) fn put_back(&mut self, connection: Connection<C>) {
         let later = |c: &Connection<C>| c.arrival > connection.arrival;
-        let at = self.waiting.iter().position(later);
-        let at = at.unwrap_or(self.waiting.len());
-        self.waiting.insert(at, connection);
+        let queue = if connection.handed.is_some() {
+            &mut self.handed
+        } else {
+            &mut self.waiting
+        };
+        let at = queue.iter().position(later).unwrap_or(queue.len());
+        queue.insert(at, connection);
+    }
+
+    /// Somebody waits for a worker.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty() || !self.handed.is_empty()
     }
 
     pub(super) fn is_udp(&self) -> bool {

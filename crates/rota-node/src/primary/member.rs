@@ -1,9 +1,10 @@
 //! One worker, as the primary sees it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use super::types::{ListenerId, Millis, Role, Slot, SocketId};
+use super::types::{ListenerId, Millis, Role, Slot, SocketId, WorkerId};
 use crate::balance::Balance;
 
 /// Descriptors under way to a worker beyond which it gets no connection, whatever it answers: it
@@ -18,6 +19,20 @@ pub(super) struct Connection<C> {
     pub(super) peer: Option<SocketAddr>,
     /// Its place in the order of arrival.
     pub(super) arrival: u64,
+    /// It is not new but comes from a worker. Boxed, so that it costs new ones nothing.
+    pub(super) handed: Option<Box<Handed>>,
+}
+
+/// Where a connection that a worker has handed over comes from.
+#[derive(Debug)]
+pub(super) struct Handed {
+    pub(super) giver: WorkerId,
+    /// Requests that it has had.
+    pub(super) requests: u64,
+    /// For how long it may still be idle, in milliseconds; 0 = without limit.
+    pub(super) keep: u64,
+    /// As long as it is with us, it counts against its giver's limit.
+    pub(super) _share: Arc<()>,
 }
 
 /// A connection that the worker was sent and has not answered.
@@ -53,6 +68,16 @@ pub(super) struct Member<C> {
     pub(super) told_to_leave: bool,
     /// It said that it leaves.
     pub(super) leaving: bool,
+    /// Its agent was told to drain it.
+    pub(super) draining: bool,
+    /// Its agent has said that it is there.
+    pub(super) agent: bool,
+    /// What became of its last `queryServer`, until its agent has said whose that was.
+    pub(super) asked: Option<Option<ListenerId>>,
+    /// The listeners by the agent's numbers of its servers, also of those that it has closed.
+    pub(super) servers: BTreeMap<u32, ListenerId>,
+    /// Shared by the connections that it has handed over and that nobody has acknowledged yet.
+    pub(super) handing: Arc<()>,
     /// Its channel takes nothing at the moment.
     pub(super) blocked: bool,
     pub(super) pending: VecDeque<Pending<C>>,
@@ -66,6 +91,10 @@ pub(super) struct Member<C> {
     pub(super) last_turn: u64,
     pub(super) dealt: u64,
     pub(super) refused: u64,
+    /// Connections that it has handed over.
+    pub(super) handed_over: u64,
+    /// Connections that it has taken from other workers.
+    pub(super) taken_over: u64,
     pub(super) violations: u64,
 }
 
@@ -77,6 +106,11 @@ impl<C> Member<C> {
             dealing: true,
             told_to_leave: false,
             leaving: false,
+            draining: false,
+            agent: false,
+            asked: None,
+            servers: BTreeMap::new(),
+            handing: Arc::new(()),
             blocked: false,
             pending: VecDeque::new(),
             in_flight: VecDeque::new(),
@@ -86,6 +120,8 @@ impl<C> Member<C> {
             last_turn: 0,
             dealt: 0,
             refused: 0,
+            handed_over: 0,
+            taken_over: 0,
             violations: 0,
         }
     }
@@ -104,7 +140,7 @@ impl<C> Member<C> {
 
     /// It is on its way out, by order or by itself.
     pub(super) fn is_going(&self) -> bool {
-        self.leaving || self.told_to_leave
+        self.leaving || self.told_to_leave || self.draining
     }
 
     /// How many connections it may be given right now.

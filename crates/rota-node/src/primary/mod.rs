@@ -7,6 +7,7 @@
 mod core;
 mod deal;
 mod follow;
+mod handover;
 mod hash;
 mod leave;
 mod listen;
@@ -20,6 +21,6 @@ mod views;
 pub use core::{Primary, Tuning};
 pub use types::{
     Bind, Delivery, Errno, Host, ListenerId, Millis, Notice, Role, Slot, SockName, SocketId,
-    Violation, WorkerId, errno,
+    Stranger, Violation, WorkerId, errno,
 };
 pub use views::{ListenerView, WorkerView};

@@ -4,25 +4,25 @@ use super::core::Primary;
 use super::member::InFlight;
 use super::types::{Host, Millis, Notice, Role, Violation, WorkerId};
 use crate::channel::{
-    ClusterMessage, DEFAULT_MAX_LINE, Frame, Incoming, ParseError, outgoing, parse,
+    ClusterMessage, DEFAULT_MAX_LINE, Frame, Incoming, Inner, ParseError, outgoing, parse,
 };
 
 /// Node tries three times more.
 const MAX_SOCKET_TRIES: u8 = 4;
 
 impl<C> Primary<C> {
-    /// Takes one frame that a worker's channel delivered. A descriptor in it is dropped: the app's
-    /// own messages go nowhere that could use one.
-    pub fn receive<H>(
+    /// Takes one frame that a worker's channel delivered. A descriptor in it is dropped unless it is
+    /// a connection that its agent hands over: the app's own messages go nowhere that could use one.
+    pub fn receive(
         &mut self,
         worker: WorkerId,
-        frame: Frame<'_, H>,
+        frame: Frame<'_, C>,
         now: Millis,
         host: &mut impl Host<Connection = C>,
     ) {
         match frame {
             Frame::Line { bytes, handle } => match parse(bytes) {
-                Ok(incoming) => self.incoming(worker, incoming, handle.is_some(), now, host),
+                Ok(incoming) => self.incoming(worker, incoming, handle, now, host),
                 Err(ParseError::NotJson) => self.violation(worker, Violation::NotJson, host),
                 Err(ParseError::BadCluster) => self.violation(worker, Violation::BadCluster, host),
             },
@@ -46,21 +46,26 @@ impl<C> Primary<C> {
         &mut self,
         worker: WorkerId,
         incoming: Incoming<'_>,
-        with_handle: bool,
+        handle: Option<C>,
         now: Millis,
         host: &mut impl Host<Connection = C>,
     ) {
         match incoming {
             Incoming::HandleArrived => self.handle_arrived(worker, host),
             Incoming::HandleLost => self.handle_lost(worker, now, host),
-            Incoming::Handle { user } => {
-                answer_handle(worker, with_handle, host);
+            Incoming::Handle { inner } => {
+                answer_handle(worker, handle.is_some(), host);
                 // Without its descriptor it comes again.
-                if let Some(user) = user.filter(|_| with_handle) {
-                    host.notice(worker, Notice::User(user));
+                let Some(handle) = handle else { return };
+                match inner {
+                    Some(Inner::User(json)) => host.notice(worker, Notice::User(json)),
+                    Some(Inner::Internal(json)) => {
+                        self.with_descriptor(worker, json, handle, now, host);
+                    }
+                    None => {}
                 }
             }
-            Incoming::Internal(json) => host.notice(worker, Notice::Internal(json)),
+            Incoming::Internal(json) => self.agent_says(worker, json, now, host),
             Incoming::User(json) => host.notice(worker, Notice::User(json)),
             Incoming::Cluster { seq, message } => self.cluster(worker, seq, message, now, host),
         }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::agent::FromAgent;
 use crate::balance::Balance;
 
 /// Milliseconds of a monotonic clock with any origin.
@@ -156,8 +157,25 @@ pub enum Delivery {
     Unsendable,
 }
 
+/// Why a descriptor is not the connection that it is said to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Stranger {
+    /// A file, a datagram socket or another thing.
+    #[error("not a stream socket")]
+    NotStream,
+    /// A listening socket.
+    #[error("a listening socket")]
+    Listening,
+    /// Never connected, or not any more: then there is nobody to be served.
+    #[error("not connected")]
+    NotConnected,
+    /// The server does not listen at its local address.
+    #[error("not a connection of that server")]
+    OtherAddress,
+}
+
 /// Something the host should know.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Notice<'a> {
     /// The worker's JavaScript runs.
     Online,
@@ -174,7 +192,9 @@ pub enum Notice<'a> {
     Leaving,
     /// A message of the app's own, as JSON.
     User(&'a str),
-    /// A message with a `cmd` that starts with `NODE_`, not the cluster's, as JSON.
+    /// Its agent says something that is not only the primary's business.
+    Agent(FromAgent),
+    /// Another message with a `cmd` that starts with `NODE_`, as JSON.
     Internal(&'a str),
     /// It broke the protocol.
     Violation(Violation),
@@ -207,6 +227,12 @@ pub enum Violation {
     /// A cluster message from a process that is no cluster worker.
     #[error("it sent a cluster message but is no cluster worker")]
     NotCluster,
+    /// Its agent speaks of a server of which there has been no question.
+    #[error("its agent spoke of a server that it did not ask for")]
+    ForgedServer,
+    /// It handed over what is no connection of its server.
+    #[error("it handed over a descriptor that is {0}")]
+    BadHandover(Stranger),
     /// It did not get the listening socket in several tries.
     #[error("it could not receive the listening socket (no free descriptors?)")]
     SocketLost,
@@ -232,6 +258,17 @@ pub trait Host {
 
     /// Sends a line with a listening or UDP socket.
     fn send_socket(&mut self, worker: WorkerId, line: &[u8], socket: SocketId);
+
+    /// Looks at a descriptor that a worker has handed over as a connection to a server at that
+    /// address, and makes it fit to be passed on. Returns the client, if it has an IP address.
+    ///
+    /// # Errors
+    /// When it is something else.
+    fn examine(
+        &mut self,
+        connection: &Self::Connection,
+        server: &SockName,
+    ) -> Result<Option<SocketAddr>, Stranger>;
 
     /// Sends a line with a connection, now or not at all.
     fn deal(&mut self, worker: WorkerId, line: &[u8], connection: &Self::Connection) -> Delivery;

@@ -21,6 +21,12 @@ pub struct WorkerView {
     pub dealt: u64,
     /// Not taken.
     pub refused: u64,
+    /// Handed over by it to others.
+    pub handed_over: u64,
+    /// Of those taken, the ones that came from other workers.
+    pub taken_over: u64,
+    /// Its agent has said that it is there.
+    pub agent: bool,
     /// It may get connections now.
     pub dealing: bool,
     /// How often it broke the protocol.
@@ -59,6 +65,9 @@ impl<C> Primary<C> {
             queued: member.queue.len(),
             dealt: member.dealt,
             refused: member.refused,
+            handed_over: member.handed_over,
+            taken_over: member.taken_over,
+            agent: member.agent,
             dealing: member.serves() && !member.blocked,
             violations: member.violations,
         })
@@ -77,7 +86,7 @@ impl<C> Primary<C> {
                 .max_by_key(|a| a.worker)
                 .map(|a| a.balance),
             workers: listener.attached.len(),
-            waiting: listener.waiting.len(),
+            waiting: listener.waiting.len() + listener.handed.len(),
             first_slot: listener.first_slot,
         })
     }

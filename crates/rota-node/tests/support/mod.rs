@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use rota_node::channel::Frame;
 use rota_node::primary::{
-    Bind, Delivery, Errno, ListenerId, Millis, Notice, Role, SockName, SocketId, Tuning, WorkerId,
+    Bind, Delivery, Errno, ListenerId, Millis, Notice, Role, SockName, SocketId, Stranger, Tuning,
+    WorkerId,
 };
 use rota_node::{Balance, Host, Primary};
 
@@ -17,6 +18,7 @@ use rota_node::{Balance, Host, Primary};
 #[derive(Debug)]
 pub struct Connection {
     pub number: u32,
+    pub peer: Option<SocketAddr>,
     closed: Rc<RefCell<BTreeSet<u32>>>,
 }
 
@@ -32,6 +34,8 @@ pub struct FakeHost {
     pub sent: BTreeMap<WorkerId, Vec<String>>,
     /// Connections per worker that it has not answered: their sequence and own numbers.
     pub dealt: BTreeMap<WorkerId, Vec<(u64, u32)>>,
+    /// What came with connections that were handed over.
+    pub states: Vec<(WorkerId, u32, String)>,
     pub open: BTreeMap<SocketId, Bind>,
     pub notices: Vec<(WorkerId, String)>,
     /// What the next socket gets instead.
@@ -72,6 +76,17 @@ impl Host for FakeHost {
         lines.push(format!("@{:?} {line}", socket.slot));
     }
 
+    fn examine(
+        &mut self,
+        connection: &Connection,
+        _server: &SockName,
+    ) -> Result<Option<SocketAddr>, Stranger> {
+        match connection.peer {
+            Some(peer) => Ok(Some(peer)),
+            None => Err(Stranger::NotConnected),
+        }
+    }
+
     fn deal(&mut self, worker: WorkerId, line: &[u8], connection: &Connection) -> Delivery {
         if self.blocked.contains(&worker) {
             return Delivery::Blocked;
@@ -79,6 +94,10 @@ impl Host for FakeHost {
         let json: serde_json::Value = serde_json::from_slice(line).unwrap();
         assert_eq!(json["msg"]["act"], "newconn");
         let seq = json["msg"]["seq"].as_u64().unwrap();
+        if let Some(state) = json["msg"].get("rota") {
+            self.states
+                .push((worker, connection.number, state.to_string()));
+        }
         let dealt = self.dealt.entry(worker).or_default();
         dealt.push((seq, connection.number));
         Delivery::Sent
@@ -135,12 +154,64 @@ impl World {
     }
 
     pub fn say(&mut self, worker: WorkerId, line: &str) {
-        let frame: Frame<'_, ()> = Frame::Line {
+        let frame = Frame::Line {
             bytes: line.as_bytes(),
             handle: None,
         };
         self.primary
             .receive(worker, frame, self.now, &mut self.host);
+    }
+
+    /// The worker's agent says that it is there, and the number of the server that it has asked for.
+    pub fn hello(&mut self, worker: WorkerId, server: u32) {
+        self.say(
+            worker,
+            r#"{"cmd":"NODE_ROTA","act":"hello","v":1,"node":"v20.0.0","pid":1}"#,
+        );
+        self.say(
+            worker,
+            &format!(r#"{{"cmd":"NODE_ROTA","act":"server","id":{server}}}"#),
+        );
+    }
+
+    /// A worker with an agent that listens on the first listener with its server 1.
+    pub fn with_agent(&mut self, worker: WorkerId, slot: u32, balance: Balance) {
+        self.serving(worker, slot, balance);
+        self.hello(worker, 1);
+    }
+
+    /// The worker hands over the connection of that number and client. Returns whether it is the
+    /// primary's now.
+    pub fn hand_over(
+        &mut self,
+        worker: WorkerId,
+        server: u32,
+        number: u32,
+        peer: Option<SocketAddr>,
+    ) -> bool {
+        self.closed.borrow_mut().remove(&number);
+        let connection = Connection {
+            number,
+            peer,
+            closed: Rc::clone(&self.closed),
+        };
+        let line = format!(
+            r#"{{"cmd":"NODE_HANDLE","type":"net.Native","msg":{{"cmd":"NODE_ROTA","act":"handover","id":{number},"server":{server},"requests":2,"keep":5000}}}}"#
+        );
+        let before = self.host.sent.get(&worker).map_or(0, Vec::len);
+        let frame = Frame::Line {
+            bytes: line.as_bytes(),
+            handle: Some(connection),
+        };
+        self.primary
+            .receive(worker, frame, self.now, &mut self.host);
+        let said = &self.host.sent[&worker][before..];
+        assert_eq!(said[0], r#"{"cmd":"NODE_HANDLE_ACK"}"#);
+        let handed =
+            |ok| format!(r#"{{"cmd":"NODE_ROTA","act":"handed","id":{number},"ok":{ok}}}"#);
+        let ok = said[1] == handed(true);
+        assert!(ok || said[1] == handed(false), "{said:?}");
+        ok
     }
 
     pub fn close_key(&mut self, worker: WorkerId, key: &str) {
@@ -156,12 +227,13 @@ impl World {
             return None;
         }
         self.connections += 1;
-        let connection = Connection {
-            number: self.connections,
-            closed: Rc::clone(&self.closed),
-        };
         let port = u16::try_from(self.connections % 60_000).unwrap() + 1024;
         let peer = Some(SocketAddr::from((peer, port)));
+        let connection = Connection {
+            number: self.connections,
+            peer,
+            closed: Rc::clone(&self.closed),
+        };
         self.primary
             .accepted(FIRST, connection, peer, self.now, &mut self.host);
         Some(self.connections)

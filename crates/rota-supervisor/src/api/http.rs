@@ -4,18 +4,18 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Response, StatusCode};
-use rota_api::{ApiError, ErrorCode};
+use rota_api::{ApiError, ErrorCode, paths};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
-/// The longest request body, in bytes: a start request carries the caller's whole environment, several times when
-/// several scripts are started at once.
-const MAX_BODY: usize = 32 * 1024 * 1024;
+/// How much of a request that is too long is read after all, in bytes, and thrown away: whoever writes all of its
+/// request before it reads the answer would meet a closed connection, and never see the answer.
+const MAX_DISCARDED: usize = 64 * 1024 * 1024;
 
 /// How many lines a reader of a stream may lag behind before it is dropped.
 const STREAM_BACKLOG: usize = 1024;
@@ -90,6 +90,22 @@ pub fn stream() -> (Answer, LineSender) {
     (answer, LineSender { lines: sender })
 }
 
+/// A file as an answer, of this length, with one header of its own.
+pub fn file(
+    pieces: mpsc::Receiver<Bytes>,
+    length: u64,
+    header: (&'static str, String),
+) -> Option<Answer> {
+    use hyper::header::{CONTENT_LENGTH, HeaderValue};
+    let mut answer = Response::new(AnswerBody::Lines(pieces));
+    let headers = answer.headers_mut();
+    let kind = HeaderValue::from_static("application/octet-stream");
+    headers.insert(CONTENT_TYPE, kind);
+    headers.insert(CONTENT_LENGTH, length.into());
+    headers.insert(header.0, HeaderValue::from_bytes(header.1.as_bytes()).ok()?);
+    Some(answer)
+}
+
 /// A JSON answer with status 200.
 pub fn json<T: Serialize>(value: &T) -> Answer {
     json_with(StatusCode::OK, value)
@@ -118,21 +134,46 @@ fn json_with<T: Serialize>(status: StatusCode, value: &T) -> Answer {
 ///
 /// # Errors
 /// A body that is too long, cut off, or not what the endpoint takes.
-pub async fn read_json<T: DeserializeOwned>(body: Incoming) -> Result<T, ApiError> {
-    let bytes = Limited::new(body, MAX_BODY)
-        .collect()
-        .await
-        .map_err(|e| {
-            ApiError::new(
+pub async fn read_json<T: DeserializeOwned>(mut body: Incoming) -> Result<T, ApiError> {
+    let limited = Limited::new(&mut body, paths::MAX_REQUEST_BYTES);
+    let bytes = match limited.collect().await {
+        Ok(whole) => whole.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            discard(&mut body).await;
+            return Err(too_large());
+        }
+        Err(error) => {
+            return Err(ApiError::new(
                 ErrorCode::BadRequest,
-                format!("cannot read the request: {e}"),
-            )
-        })?
-        .to_bytes();
+                format!("cannot read the request: {error}"),
+            ));
+        }
+    };
     serde_json::from_slice(&bytes).map_err(|e| {
         ApiError::new(
             ErrorCode::BadRequest,
             format!("the request is not understood: {e}"),
         )
     })
+}
+
+fn too_large() -> ApiError {
+    let limit = paths::MAX_REQUEST_BYTES / (1024 * 1024);
+    ApiError::new(
+        ErrorCode::TooLarge,
+        format!("the request is larger than {limit} MiB"),
+    )
+    .with_hint("each script of a start brings the whole environment along: start fewer at once, or from a smaller environment")
+}
+
+/// Reads the rest of a body, within bounds, and keeps nothing of it.
+async fn discard(body: &mut Incoming) {
+    let mut left = MAX_DISCARDED;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(length) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
 }

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use hyper::body::Incoming;
 use hyper::{Method, Request};
 use rota_api::{
-    ApiError, AppList, CommandRequest, CommandResult, ErrorCode, Finished, ShutdownRequest,
-    SignalRequest, StartRequest, StreamEvent, paths,
+    ApiError, AppList, CommandRequest, CommandResult, ErrorCode, Finished, ProfileRequest,
+    ProfileSource, ShutdownRequest, SignalRequest, StackRequest, StartRequest, StreamEvent, paths,
 };
 use rota_config::{AppSpec, SpecUpdate};
 
@@ -22,6 +22,8 @@ pub(super) async fn answer(supervisor: &Rc<Supervisor>, request: Request<Incomin
         (&Method::POST, paths::APPS) => start(supervisor, request).await,
         (&Method::POST, paths::COMMAND) => command(supervisor, request).await,
         (&Method::POST, paths::SIGNAL) => signal(supervisor, request).await,
+        (&Method::POST, paths::STACK) => stack(supervisor, request).await,
+        (&Method::POST, paths::PROFILE) => profile(supervisor, request).await,
         (&Method::POST, paths::SHUTDOWN) => shutdown(supervisor, request).await,
         (&Method::GET, paths::LOGS) => logs::answer(supervisor, request).await,
         (method, path) => Err(ApiError::new(
@@ -77,6 +79,29 @@ async fn signal(
 ) -> Result<Answer, ApiError> {
     let request: SignalRequest = http::read_json(request.into_body()).await?;
     Ok(http::json(&supervisor.signal(&request)?))
+}
+
+async fn stack(
+    supervisor: &Rc<Supervisor>,
+    request: Request<Incoming>,
+) -> Result<Answer, ApiError> {
+    let request: StackRequest = http::read_json(request.into_body()).await?;
+    Ok(http::json(&supervisor.stacks(&request).await?))
+}
+
+async fn profile(
+    supervisor: &Rc<Supervisor>,
+    request: Request<Incoming>,
+) -> Result<Answer, ApiError> {
+    let request: ProfileRequest = http::read_json(request.into_body()).await?;
+    let profile = supervisor.profile(&request).await?;
+    let source = serde_json::to_string(&profile.source).unwrap_or_default();
+    http::file(
+        profile.pieces,
+        profile.length,
+        (ProfileSource::HEADER, source),
+    )
+    .ok_or_else(|| ApiError::new(ErrorCode::Internal, "the app's name fits into no header"))
 }
 
 async fn shutdown(

@@ -5,11 +5,16 @@
 //! run. So a worker is first only left alone: when the kernel says that it has no connection any more,
 //! it is drained, and everything in it still works. Only one that has connections for longer than
 //! [`PATIENCE`] is told to disconnect, which closes its idle kept connections.
+//!
+//! A worker with an agent needs none of that: the agent finishes, hands over and closes what there is, and
+//! says when it is done and what became of everything. One whose agent does not say so hangs; the time
+//! limit of whoever gave the order ends that.
 
+use rota_node::agent::DrainOrder;
 use rota_node::primary::Millis;
 
 use super::shell::Shell;
-use super::types::DispatchEvent;
+use super::types::{DispatchEvent, Lost};
 
 /// How long a worker's connections may end by themselves.
 const PATIENCE: Millis = 1_000;
@@ -27,17 +32,49 @@ pub(super) struct Draining {
 
 impl Shell {
     /// Lets a worker finish: see the module.
-    pub(super) fn drain(&mut self, worker: u64) {
+    pub(super) fn drain(&mut self, worker: u64, order: DrainOrder) {
         let now = self.io.now;
+        if self.io.told_to_drain.contains(&worker) {
+            return;
+        }
+        let mut told = false;
         self.with_primary_of(worker, |primary, host, now| {
-            primary.stop_dealing(worker, now, host);
+            told = primary.drain(worker, order, now, host);
+            if !told {
+                primary.stop_dealing(worker, now, host);
+            }
         });
+        if told {
+            self.io.told_to_drain.insert(worker);
+            return;
+        }
         self.draining.push(Draining {
             worker,
             since: now,
             next: now,
         });
         self.look_at_draining();
+    }
+
+    /// Says so when the channel of a worker ends whose agent still drains it.
+    pub(super) fn tell_undrained(&mut self, worker: u64) {
+        if !self.io.told_to_drain.remove(&worker) {
+            return;
+        }
+        let Some(app) = self.io.links.get(&worker).map(|link| link.app) else {
+            return;
+        };
+        let Some(primary) = self.apps.get(&app).map(|state| &state.primary) else {
+            return;
+        };
+        if let Some(view) = primary.workers().find(|view| view.worker == worker) {
+            let lost = Lost {
+                app,
+                slot: view.slot,
+                open: primary.followed_by(worker).map(|_| view.open),
+            };
+            (self.io.events)(DispatchEvent::Undrained { worker, lost });
+        }
     }
 
     /// Looks at those whose turn it is.
@@ -51,7 +88,10 @@ impl Shell {
             let worker = entry.worker;
             let waited = now.saturating_sub(entry.since);
             match self.has_connections(worker) {
-                Some(false) => (self.io.events)(DispatchEvent::Drained { worker }),
+                Some(false) => (self.io.events)(DispatchEvent::Drained {
+                    worker,
+                    report: None,
+                }),
                 Some(true) if waited < PATIENCE => {
                     entry.next = now + FIRST_PAUSE.max(waited / 2);
                     self.draining.push(entry);

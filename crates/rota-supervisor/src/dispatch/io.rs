@@ -1,10 +1,14 @@
 //! The primary's host: sends, binds and reports with system calls.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use rota_node::Host;
-use rota_node::primary::{Bind, Delivery, Errno as Code, Millis, Notice, SockName, SocketId};
+use rota_node::agent::FromAgent;
+use rota_node::primary::{
+    Bind, Delivery, Errno as Code, Millis, Notice, SockName, SocketId, Stranger,
+};
 use rustix::event::epoll::{self, EventFlags};
 
 use super::bind::duplicate;
@@ -39,6 +43,8 @@ pub(super) struct Io {
     pub(super) now: Millis,
     /// Workers to be tried again, and when.
     pub(super) later: Vec<(Millis, u64)>,
+    /// Workers whose agents have been told to drain them and have not said that they are done.
+    pub(super) told_to_drain: HashSet<u64>,
 }
 
 impl Io {
@@ -70,6 +76,7 @@ impl Io {
 
     /// Closes a worker's channel.
     pub(super) fn drop_link(&mut self, worker: u64) {
+        self.told_to_drain.remove(&worker);
         if let Some(link) = self.links.remove(&worker) {
             let _ = epoll::delete(&self.epoll, &link.channel);
         }
@@ -149,19 +156,32 @@ impl Io {
         }
     }
 
-    fn internal_message(&mut self, worker: u64, json: &str) {
+    /// Something that the agent said, for the rest of the supervisor.
+    fn agent_message(&mut self, worker: u64, message: FromAgent) {
+        if let FromAgent::Drained(report) = message {
+            // Unasked for it means nothing. It is heard behind a flood.
+            if self.told_to_drain.remove(&worker) {
+                let report = Some(report);
+                (self.events)(DispatchEvent::Drained { worker, report });
+            }
+        } else if self.is_within_limits(worker) {
+            (self.events)(DispatchEvent::Agent { worker, message });
+        }
+    }
+
+    /// Whether one more internal message is heard; otherwise it is reported.
+    fn is_within_limits(&mut self, worker: u64) -> bool {
         let Some(link) = self.links.get_mut(&worker) else {
-            return;
+            return false;
         };
-        if link.limits.internal_message(json, self.now) {
-            let json = json.to_owned();
-            (self.events)(DispatchEvent::InternalMessage { worker, json });
-        } else {
+        let within = link.limits.internal_message(self.now);
+        if !within {
             self.violation(
                 worker,
                 "it sends too many internal messages: some were dropped",
             );
         }
+        within
     }
 }
 
@@ -211,6 +231,14 @@ impl Host for AppHost<'_> {
         self.io.send(worker, line, Some((self.app, socket)));
     }
 
+    fn examine(
+        &mut self,
+        connection: &OwnedFd,
+        server: &SockName,
+    ) -> Result<Option<SocketAddr>, Stranger> {
+        super::examine::connection_of(connection, server)
+    }
+
     fn deal(&mut self, worker: u64, line: &[u8], connection: &OwnedFd) -> Delivery {
         let Some(link) = self.io.links.get_mut(&worker) else {
             return Delivery::Blocked;
@@ -248,7 +276,12 @@ impl Host for AppHost<'_> {
             Notice::NoListeners => DispatchEvent::NoListeners { worker },
             Notice::Leaving => DispatchEvent::Leaving { worker },
             Notice::User(json) => return self.io.user_message(worker, json),
-            Notice::Internal(json) => return self.io.internal_message(worker, json),
+            Notice::Agent(message) => return self.io.agent_message(worker, message),
+            // Nobody here knows what it means; it is counted all the same.
+            Notice::Internal(_) => {
+                self.io.is_within_limits(worker);
+                return;
+            }
             Notice::Violation(violation) => {
                 return self.io.violation(worker, &violation.to_string());
             }

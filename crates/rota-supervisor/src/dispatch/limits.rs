@@ -69,8 +69,8 @@ impl Limits {
     }
 
     /// Whether a message of the agent's is passed on.
-    pub(super) fn internal_message(&mut self, json: &str, now: Millis) -> bool {
-        self.internal.take(1, now) && json.len() <= 64 * 1024
+    pub(super) fn internal_message(&mut self, now: Millis) -> bool {
+        self.internal.take(1, now)
     }
 
     /// Whether a violation is reported, and how many before it were not.

@@ -9,6 +9,7 @@ mod accept;
 mod bind;
 mod channel;
 mod drain;
+mod examine;
 mod handle;
 mod io;
 mod limits;
@@ -22,7 +23,7 @@ mod types;
 pub use handle::Dispatcher;
 pub use rota_node::Balance;
 pub use types::{
-    AppStats, ChannelKind, DispatchCommand, DispatchEvent, ListenerStats, Stats, WorkerStats,
+    AppStats, ChannelKind, DispatchCommand, DispatchEvent, ListenerStats, Lost, Stats, WorkerStats,
 };
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl Shell {
             Order::Disconnect { worker } => self.with_primary_of(worker, |primary, host, now| {
                 primary.disconnect(worker, now, host);
             }),
-            Order::Drain { worker } => self.drain(worker),
+            Order::Drain { worker, order } => self.drain(worker, order),
             Order::SendMessage { worker, json } => {
                 let mut line = json.into_bytes();
                 line.push(b'\n');
@@ -88,6 +88,9 @@ impl Shell {
                     pending: u32::try_from(view.pending + view.queued).unwrap_or(u32::MAX),
                     dealt: view.dealt,
                     refused: view.refused,
+                    handed_over: view.handed_over,
+                    taken_over: view.taken_over,
+                    agent: view.agent,
                     dealing: view.dealing,
                     violations: view.violations,
                 }));

@@ -1,6 +1,6 @@
 //! The thread: one epoll loop over the workers' channels and the listening sockets.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -69,6 +69,7 @@ impl Shell {
                 events,
                 now: 0,
                 later: Vec::new(),
+                told_to_drain: HashSet::new(),
             },
             apps: HashMap::new(),
             decoders: HashMap::new(),
@@ -273,6 +274,7 @@ impl Shell {
     /// Closes a worker's channel and gives to others what it had not taken.
     pub(super) fn forget_worker(&mut self, worker: u64) {
         let app = self.io.links.get(&worker).map(|link| link.app);
+        self.tell_undrained(worker);
         self.io.drop_link(worker);
         self.decoders.remove(&worker);
         if let Some(app) = app {

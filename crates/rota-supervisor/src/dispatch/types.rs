@@ -4,6 +4,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 
 use rota_node::Balance;
+use rota_node::agent::{DrainOrder, DrainReport, FromAgent};
 
 /// What a worker's channel is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +51,13 @@ pub enum DispatchCommand {
         worker: u64,
     },
     /// `StopDealing`, and word when the worker has finished: [`DispatchEvent::Drained`] as soon as it has
-    /// no connection any more. One that cannot be watched so, or whose connections stay, gets a
-    /// `Disconnect`, whose end is [`DispatchEvent::ChannelClosed`].
+    /// no connection any more. One with an agent is told to it; of one without, that cannot be watched so, or
+    /// whose connections stay, gets a `Disconnect`, whose end is [`DispatchEvent::ChannelClosed`].
     Drain {
         /// The worker.
         worker: u64,
+        /// How.
+        order: DrainOrder,
     },
     /// One message for the worker.
     SendMessage {
@@ -130,22 +133,33 @@ pub enum DispatchEvent {
         /// One JSON value.
         json: String,
     },
-    /// A message whose `cmd` starts with `NODE_` and that is not the cluster's: the agent's.
-    InternalMessage {
+    /// Something that the worker's agent said and that is not the dispatcher's own business.
+    Agent {
         /// The worker.
         worker: u64,
-        /// One JSON object.
-        json: String,
+        /// What it said.
+        message: FromAgent,
     },
     /// The worker leaves by its own decision (`worker.disconnect()`, `worker.kill()`).
     Leaving {
         /// The worker.
         worker: u64,
     },
-    /// After [`DispatchCommand::Drain`]: the worker has no connections. Its channel is open.
+    /// After [`DispatchCommand::Drain`]: the worker has no connections, or its time is over. Its channel is
+    /// open.
     Drained {
         /// The worker.
         worker: u64,
+        /// What became of them, by its agent.
+        report: Option<DrainReport>,
+    },
+    /// After [`DispatchCommand::Drain`]: the channel of a worker has ended before its agent had said what
+    /// became of its connections. Followed by [`Self::ChannelClosed`] unless the worker was removed.
+    Undrained {
+        /// The worker.
+        worker: u64,
+        /// What it had.
+        lost: Lost,
     },
     /// The channel has ended (drained, `process.disconnect()`, `CloseChannel`, or dead). Sent once
     /// per worker, and not after [`DispatchCommand::RemoveWorker`].
@@ -189,6 +203,18 @@ pub enum DispatchEvent {
     },
 }
 
+/// What a worker had that has not said what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// Its app.
+    pub app: u32,
+    /// Its slot.
+    pub slot: u32,
+    /// Open connections, as far as known: at most so many are lost if the worker is dead. `None` where
+    /// they are not counted (`shared`, `reuseport`, Unix sockets).
+    pub open: Option<u64>,
+}
+
 /// Figures of one worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerStats {
@@ -206,6 +232,12 @@ pub struct WorkerStats {
     pub dealt: u64,
     /// Connections that it has not taken.
     pub refused: u64,
+    /// Open connections that it has handed over to others.
+    pub handed_over: u64,
+    /// Of those that it has taken, the ones that others have handed over.
+    pub taken_over: u64,
+    /// Its agent has said that it is there.
+    pub agent: bool,
     /// It may get connections at this moment, as far as orders and its behaviour go.
     pub dealing: bool,
     /// Lines, descriptors and acknowledgements that broke the protocol.
@@ -263,7 +295,7 @@ impl fmt::Debug for DispatchCommand {
             Self::StopDealing { worker } => write!(f, "StopDealing({worker})"),
             Self::ResumeDealing { worker } => write!(f, "ResumeDealing({worker})"),
             Self::Disconnect { worker } => write!(f, "Disconnect({worker})"),
-            Self::Drain { worker } => write!(f, "Drain({worker})"),
+            Self::Drain { worker, .. } => write!(f, "Drain({worker})"),
             Self::SendMessage { worker, json } => {
                 write!(f, "SendMessage({worker}, {} bytes)", json.len())
             }

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::files::{LogFiles, LossCounters};
 use super::follow::Followers;
+use super::inspector::InspectorWatch;
 use super::names::FileKey;
 use super::queue::Queue;
 use super::reader::{READ_SIZE, Reader};
@@ -68,6 +69,7 @@ pub(super) struct Shared {
     terminal: Option<TerminalSink>,
     losses: Arc<LossCounters>,
     tails: RefCell<HashMap<u64, Tail>>,
+    inspectors: RefCell<HashMap<u64, Rc<InspectorWatch>>>,
     followers: RefCell<Followers>,
     /// One buffer for all pipes: it is used between two waits only.
     pub(super) scratch: RefCell<Box<[u8]>>,
@@ -96,6 +98,7 @@ impl LogHub {
             terminal,
             losses,
             tails: RefCell::default(),
+            inspectors: RefCell::default(),
             followers: RefCell::default(),
             scratch: RefCell::new(vec![0; READ_SIZE].into()),
             closed: Cell::new(false),
@@ -114,11 +117,13 @@ impl LogHub {
         if let Some(terminal) = &self.shared.terminal {
             terminal.introduce(&source);
         }
-        if source.stream == Stream::Err {
+        let inspector = (source.stream == Stream::Err).then(|| {
             let mut tails = self.shared.tails.borrow_mut();
             tails.entry(source.worker).or_default();
-        }
-        Reader::start(Rc::clone(&self.shared), source, fd)
+            let mut inspectors = self.shared.inspectors.borrow_mut();
+            Rc::clone(inspectors.entry(source.worker).or_default())
+        });
+        Reader::start(Rc::clone(&self.shared), source, inspector, fd)
     }
 
     /// The last lines that the worker wrote to standard error.
@@ -127,9 +132,21 @@ impl LogHub {
         tails.get(&worker).map(Tail::lines).unwrap_or_default()
     }
 
+    /// The line with which V8 said why it gave up.
+    pub(crate) fn fatal(&self, worker: u64) -> Option<String> {
+        let tails = self.shared.tails.borrow();
+        tails.get(&worker)?.fatal()
+    }
+
+    /// What the worker's standard error says of its inspector.
+    pub(crate) fn inspector(&self, worker: u64) -> Option<Rc<InspectorWatch>> {
+        self.shared.inspectors.borrow().get(&worker).map(Rc::clone)
+    }
+
     /// Forgets the worker's last lines.
     pub fn forget(&self, worker: u64) {
         self.shared.tails.borrow_mut().remove(&worker);
+        self.shared.inspectors.borrow_mut().remove(&worker);
     }
 
     /// Follows the output live, from now on.
@@ -275,6 +292,8 @@ fn block_signals_of_writing() -> io::Result<()> {
 pub(super) struct Origin {
     pub source: Arc<Source>,
     pub key: Arc<FileKey>,
+    /// Only for standard error.
+    pub inspector: Option<Rc<InspectorWatch>>,
 }
 
 /// What one read brings, on its way to everybody.
@@ -320,6 +339,9 @@ impl<'a> Batch<'a> {
             if let Some(tail) = tails.get_mut(&source.worker) {
                 tail.push(piece.bytes, open_end);
             }
+        }
+        if let Some(inspector) = &self.from.inspector {
+            inspector.line(piece.bytes);
         }
         if self.followed {
             self.follow(piece);

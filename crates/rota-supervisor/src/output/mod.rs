@@ -32,6 +32,7 @@
 mod files;
 mod follow;
 mod hub;
+mod inspector;
 mod line;
 mod names;
 mod queue;
@@ -48,6 +49,7 @@ mod tests;
 pub use files::LogTrouble;
 pub use follow::{Filter, Followed, LogTarget, Subscription};
 pub use hub::{LogHub, LogOptions, LogStats};
+pub(crate) use inspector::{InspectorWatch, Opened};
 pub use line::{LineEnd, LogLine, Source, Stream};
 pub use readback::FileTail;
 pub use reader::{Reader, worker_pipe};

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Source;
 use super::hub::{LAST_PATIENCE, Origin, Shared};
+use super::inspector::{InspectorFilter, InspectorWatch};
 use super::names::FileKey;
 use super::split::Splitter;
 
@@ -54,7 +55,12 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(super) fn start(shared: Rc<Shared>, source: Source, fd: OwnedFd) -> io::Result<Self> {
+    pub(super) fn start(
+        shared: Rc<Shared>,
+        source: Source,
+        inspector: Option<Rc<InspectorWatch>>,
+        fd: OwnedFd,
+    ) -> io::Result<Self> {
         let pipe = Receiver::from_owned_fd(fd)?;
         let (finish, finishing) = watch::channel(false);
         let task = Task {
@@ -62,9 +68,13 @@ impl Reader {
             from: Origin {
                 key: Arc::new(FileKey::of(&source)),
                 source: Arc::new(source),
+                inspector: inspector.clone(),
             },
             pipe,
-            splitter: Splitter::default(),
+            intake: Intake {
+                filter: InspectorFilter::new(inspector),
+                splitter: Splitter::default(),
+            },
         };
         Ok(Self {
             task: spawn_local(task.run(finishing)),
@@ -99,6 +109,12 @@ struct Task {
     shared: Rc<Shared>,
     from: Origin,
     pipe: Receiver,
+    intake: Intake,
+}
+
+/// What input goes through before it is passed on.
+struct Intake {
+    filter: InspectorFilter,
     splitter: Splitter,
 }
 
@@ -116,7 +132,12 @@ impl Task {
                 self.drain(patience).await;
             }
         }
-        self.shared.publish_rest(&self.from, &mut self.splitter);
+        let held = self.intake.filter.finish();
+        let splitter = &mut self.intake.splitter;
+        if !held.is_empty() {
+            self.shared.publish(&self.from, splitter, &held);
+        }
+        self.shared.publish_rest(&self.from, splitter);
     }
 
     /// Reads until the last writer has closed the pipe. May be dropped at any wait: what has been
@@ -143,12 +164,7 @@ impl Task {
         let mut buffer = ReadBuf::new(&mut scratch);
         Poll::Ready(
             match ready!(Pin::new(&mut self.pipe).poll_read(context, &mut buffer)) {
-                Ok(()) => pass_on(
-                    &self.shared,
-                    &self.from,
-                    &mut self.splitter,
-                    buffer.filled(),
-                ),
+                Ok(()) => pass_on(&self.shared, &self.from, &mut self.intake, buffer.filled()),
                 Err(_) => Read::End,
             },
         )
@@ -178,7 +194,7 @@ impl Task {
             match rustix::io::read(&self.pipe, &mut scratch[..]) {
                 Ok(bytes) => {
                     let input = &scratch[..bytes];
-                    return pass_on(&self.shared, &self.from, &mut self.splitter, input);
+                    return pass_on(&self.shared, &self.from, &mut self.intake, input);
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Read::Nothing,
@@ -190,11 +206,16 @@ impl Task {
 }
 
 /// What was read goes to everybody; nothing means the end.
-fn pass_on(shared: &Shared, from: &Origin, splitter: &mut Splitter, input: &[u8]) -> Read {
+fn pass_on(shared: &Shared, from: &Origin, intake: &mut Intake, input: &[u8]) -> Read {
     if input.is_empty() {
         return Read::End;
     }
-    shared.publish(from, splitter, input);
+    if intake.filter.is_active() {
+        let left = intake.filter.feed(input);
+        shared.publish(from, &mut intake.splitter, &left);
+    } else {
+        shared.publish(from, &mut intake.splitter, input);
+    }
     Read::Bytes(input.len())
 }
 

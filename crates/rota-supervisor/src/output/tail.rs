@@ -9,6 +9,8 @@ const BYTES: usize = 8 * 1024;
 /// How much of one line is kept. Node prints the whole source line of an exception first; with a
 /// bundled app that is the whole program, and would push out the message that matters.
 const LINE_BYTES: usize = 1024;
+/// How V8 begins to say why it gives up.
+const FATAL: &[u8] = b"FATAL ERROR: ";
 
 /// A bounded memory of lines.
 #[derive(Debug, Default)]
@@ -17,6 +19,8 @@ pub(super) struct Tail {
     bytes: usize,
     /// The last line goes on: what comes next belongs to it.
     open: bool,
+    /// The last line of V8 about a fatal error: a long native stack may follow it.
+    fatal: Option<Box<[u8]>>,
 }
 
 impl Tail {
@@ -33,6 +37,9 @@ impl Tail {
         } else {
             line.into()
         };
+        if kept.starts_with(FATAL) {
+            self.fatal = Some(kept.clone());
+        }
         self.bytes += kept.len();
         self.lines.push_back(kept);
         while self.lines.len() > LINES || self.bytes > BYTES {
@@ -41,6 +48,12 @@ impl Tail {
             };
             self.bytes -= old.len();
         }
+    }
+
+    /// The line with which V8 said why it gave up, as text.
+    pub fn fatal(&self) -> Option<String> {
+        let line = self.fatal.as_deref()?;
+        Some(String::from_utf8_lossy(line).into_owned())
     }
 
     /// The lines, oldest first, as text.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rota_config::{AppName, Balance, Instances, ListenAddr, ProbeTarget, SignalName, Span};
+use rota_config::{
+    AppName, Balance, GuardLoss, Instances, ListenAddr, ProbeTarget, SignalName, Size, Span,
+};
 
 use super::values::{EnvPair, ExitCodes};
 
@@ -11,6 +13,8 @@ const RUNNING: &str = "How it runs";
 const READY: &str = "When it is ready";
 const STOPPING: &str = "How it stops";
 const RESTART: &str = "When it exits by itself";
+const WATCH: &str = "How Node workers are watched";
+const LIMITS: &str = "When a healthy worker is replaced";
 
 /// Flags that describe an app.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
@@ -99,6 +103,14 @@ pub struct AppFlags {
     #[arg(long, value_name = "SIGNAL", help_heading = STOPPING)]
     pub stop_signal: Option<SignalName>,
 
+    /// Close kept connections of a leaving worker instead of handing them over to others
+    #[arg(long, help_heading = STOPPING)]
+    pub no_handover: bool,
+
+    /// How long a connection that cannot be handed over may stay idle before it is closed [default: 5s]
+    #[arg(long, value_name = "TIME", help_heading = STOPPING)]
+    pub idle_grace: Option<Span>,
+
     /// Do not start it again
     #[arg(long, help_heading = RESTART)]
     pub no_autorestart: bool,
@@ -119,6 +131,42 @@ pub struct AppFlags {
     #[arg(long, value_name = "CODES", help_heading = RESTART)]
     pub stop_exit_codes: Option<ExitCodes>,
 
+    /// No agent in Node workers: no heartbeats, no figures from inside, no handover of connections
+    #[arg(long, help_heading = WATCH)]
+    pub no_agent: bool,
+
+    /// How often a worker is asked for a sign of life [default: 2s]
+    #[arg(long, value_name = "TIME", help_heading = WATCH)]
+    pub heartbeat_interval: Option<Span>,
+
+    /// How long its answer may take before the beat counts as missed [default: 2s]
+    #[arg(long, value_name = "TIME", help_heading = WATCH)]
+    pub heartbeat_timeout: Option<Span>,
+
+    /// So many beats missed in a row, and the worker is hung; 0 = never [default: 5]
+    #[arg(long, value_name = "N", help_heading = WATCH)]
+    pub heartbeat_misses: Option<u32>,
+
+    /// Warn when the event loop was blocked for so long; 0 = never [default: 1s]
+    #[arg(long, value_name = "TIME", help_heading = WATCH)]
+    pub block_warning: Option<Span>,
+
+    /// What a worker does when every process of rota is gone: exit, serve [default: exit]
+    #[arg(long, value_name = "WHAT", value_parser = guard_loss, help_heading = WATCH)]
+    pub guard_loss: Option<GuardLoss>,
+
+    /// Replace a worker that uses more memory: 300M, 1.5G
+    #[arg(long, value_name = "SIZE", visible_alias = "max-memory-restart", help_heading = LIMITS)]
+    pub max_memory: Option<Size>,
+
+    /// Replace a worker after about so many requests
+    #[arg(long, value_name = "N", help_heading = LIMITS)]
+    pub max_requests: Option<u64>,
+
+    /// Replace a worker after about this time: 12h, 7d
+    #[arg(long, value_name = "TIME", help_heading = LIMITS)]
+    pub max_age: Option<Span>,
+
     /// Arguments for the script
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
@@ -126,6 +174,10 @@ pub struct AppFlags {
 
 fn balance(text: &str) -> Result<Balance, String> {
     text.parse::<Balance>().map_err(|error| error.to_string())
+}
+
+fn guard_loss(text: &str) -> Result<GuardLoss, String> {
+    text.parse::<GuardLoss>().map_err(|error| error.to_string())
 }
 
 impl AppFlags {

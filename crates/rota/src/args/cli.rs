@@ -1,7 +1,9 @@
 //! The verbs.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
-use rota_config::SignalName;
+use rota_config::{SignalName, Span};
 
 use super::app::AppFlags;
 use super::values::{EnvPair, ScaleValue};
@@ -68,6 +70,15 @@ pub enum VerbArgs {
     )]
     Reload(ReloadArgs),
 
+    /// Reload an app several times under clients, and tell what they lost
+    #[command(
+        after_help = "Examples:\n  rota test-reload api\n  rota test-reload api --times 20 --concurrency 50\n  \
+        rota test-reload api --url /health\n  rota test-reload api --url http://10.0.0.5:3000/ --json\n\n\
+        The clients send GET requests only: on kept connections without pause, with a connection for each,\n\
+        and on kept connections with pauses. Exit code 0: nothing was lost. docs/reload.md says more."
+    )]
+    TestReload(TestReloadArgs),
+
     /// Change the number of workers
     #[command(
         after_help = "Examples:\n  rota scale api 4\n  rota scale api +2\n  rota scale api -1\n  rota scale api max"
@@ -102,6 +113,20 @@ pub enum VerbArgs {
     /// Send a signal to workers
     #[command(after_help = "Examples:\n  rota signal SIGUSR2 api\n  rota signal hup 3 4")]
     Signal(SignalArgs),
+
+    /// Show where the JavaScript of workers is right now
+    #[command(
+        after_help = "Examples:\n  rota stack api\n  rota stack api:2 --json\n\n\
+        Each worker is stopped for some milliseconds, all at once. docs/profiling.md says more."
+    )]
+    Stack(StackArgs),
+
+    /// Record a CPU profile or a heap snapshot, for Chrome DevTools
+    #[command(
+        after_help = "Examples:\n  rota profile cpu api --duration 10s\n  rota profile heap api:2 -o before.heapsnapshot\n\n\
+        Of several workers the busiest is taken. docs/profiling.md says more."
+    )]
+    Profile(ProfileArgs),
 
     /// Ask the daemon whether it is there
     #[command(after_help = "Examples:\n  rota ping && echo on duty")]
@@ -202,6 +227,30 @@ pub struct UpdateFlags {
     pub node_args: Option<String>,
 }
 
+/// `test-reload`.
+#[derive(Debug, Args)]
+pub struct TestReloadArgs {
+    /// Name of the app
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// How many reloads
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub times: u32,
+
+    /// What to ask for: /PATH at the app's own address, or http://HOST:PORT/PATH [default: /]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+
+    /// How many clients of each of the three kinds
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub concurrency: u16,
+
+    /// Write one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `scale`.
 #[derive(Debug, Args)]
 pub struct ScaleArgs {
@@ -285,6 +334,72 @@ pub struct SignalArgs {
     pub targets: Vec<String>,
 
     /// Write JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `stack`.
+#[derive(Debug, Args)]
+pub struct StackArgs {
+    /// Names, ids, NAME:SLOT, or all
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    /// Write JSON (described in docs/api.md)
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `profile`.
+#[derive(Debug, Args)]
+#[command(disable_help_subcommand = true)]
+pub struct ProfileArgs {
+    /// What to record.
+    #[command(subcommand)]
+    pub what: ProfileWhat,
+}
+
+/// What is recorded.
+#[derive(Debug, Subcommand)]
+pub enum ProfileWhat {
+    /// Where processor time goes: a .cpuprofile
+    #[command(
+        after_help = "Examples:\n  rota profile cpu api --duration 10s\n  rota profile cpu api:0 -o slow.cpuprofile"
+    )]
+    Cpu {
+        /// A name, an id, or NAME:SLOT
+        #[arg(value_name = "TARGET")]
+        target: String,
+
+        /// For how long
+        #[arg(short, long, value_name = "TIME", default_value = "10s")]
+        duration: Span,
+
+        #[command(flatten)]
+        to: ProfileOutput,
+    },
+    /// What is in memory: a .heapsnapshot. The worker stands still meanwhile
+    #[command(
+        after_help = "Examples:\n  rota profile heap api\n  rota profile heap api:0 -o before.heapsnapshot"
+    )]
+    Heap {
+        /// A name, an id, or NAME:SLOT
+        #[arg(value_name = "TARGET")]
+        target: String,
+
+        #[command(flatten)]
+        to: ProfileOutput,
+    },
+}
+
+/// Where a profile goes.
+#[derive(Debug, Args)]
+pub struct ProfileOutput {
+    /// The file, which must not exist [default: NAME-SLOT-TIME.cpuprofile or .heapsnapshot, here]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Write JSON about it
     #[arg(long)]
     pub json: bool,
 }

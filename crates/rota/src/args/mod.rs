@@ -6,7 +6,8 @@ mod values;
 
 pub use app::AppFlags;
 pub use cli::{
-    Cli, DeleteArgs, DescribeArgs, JsonArgs, KillArgs, ListArgs, LogsArgs, ReloadArgs, RunArgs,
-    ScaleArgs, SignalArgs, StartArgs, StopArgs, UpdateFlags, VerbArgs, WaitFlags,
+    Cli, DeleteArgs, DescribeArgs, JsonArgs, KillArgs, ListArgs, LogsArgs, ProfileArgs,
+    ProfileWhat, ReloadArgs, RunArgs, ScaleArgs, SignalArgs, StackArgs, StartArgs, StopArgs,
+    TestReloadArgs, UpdateFlags, VerbArgs, WaitFlags,
 };
 pub use values::ScaleValue;

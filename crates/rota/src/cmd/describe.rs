@@ -1,12 +1,13 @@
 //! `rota describe`.
 
-use rota_api::{AppView, ExitCode, FailureView, LastExit, SettingsView, WorkerView};
+use rota_api::{AppView, ExitCode, LimitsView, SettingsView};
 
-use super::list;
+use super::sheet::Sheet;
+use super::{describe_worker, list, story};
 use crate::args::DescribeArgs;
 use crate::context::Context;
 use crate::failure::Done;
-use crate::output::{Ink, Paint, clean, since, span};
+use crate::output::{Ink, Paint, bytes, clean, since, span};
 
 pub(super) fn run(context: &Context, args: &DescribeArgs) -> Done {
     let list =
@@ -28,28 +29,8 @@ pub(super) fn run(context: &Context, args: &DescribeArgs) -> Done {
     Ok(ExitCode::Ok)
 }
 
-/// Lines `key  value`, collected.
-struct Sheet {
-    paint: Paint,
-    lines: Vec<String>,
-}
-
-impl Sheet {
-    fn row(&mut self, key: &str, value: impl AsRef<str>) {
-        let key = self.paint.apply(Ink::Dim, &format!("  {key:<18}"));
-        self.lines.push(format!("{key}{}", clean(value.as_ref())));
-    }
-
-    fn title(&mut self, text: &str) {
-        self.lines.push(self.paint.apply(Ink::Bold, text));
-    }
-}
-
 fn render(app: &AppView, paint: Paint) -> Vec<String> {
-    let mut sheet = Sheet {
-        paint,
-        lines: Vec::new(),
-    };
+    let mut sheet = Sheet::new(paint);
     let status = paint.apply(app.status.into(), app.status.as_str());
     sheet.lines.push(format!(
         "{} is {status}",
@@ -57,19 +38,18 @@ fn render(app: &AppView, paint: Paint) -> Vec<String> {
     ));
     basics(&mut sheet, app);
     settings(&mut sheet, app);
-    if let Some(failure) = &app.last_failure {
-        last_failure(&mut sheet, failure);
-    }
+    story::tell(&mut sheet, app);
     sheet.title("workers");
-    let table = list::table(std::slice::from_ref(app)).render(Paint {
+    let narrow = Paint {
         columns: paint.columns.map(|columns| columns.saturating_sub(2)),
         ..paint
-    });
+    };
+    let table = list::table(std::slice::from_ref(app), narrow).render(narrow);
     sheet
         .lines
         .extend(table.into_iter().map(|line| format!("  {line}")));
     for worker in &app.workers {
-        remarks(&mut sheet, worker);
+        describe_worker::worker(&mut sheet, worker);
     }
     sheet.lines
 }
@@ -127,9 +107,24 @@ fn settings(sheet: &mut Sheet, app: &AppView) {
         ),
     );
     sheet.row("restarted", restarts(settings));
+    sheet.parts("replaced at", &limits(&settings.limits));
     if !settings.listen.is_empty() {
         sheet.row("handed sockets", settings.listen.join(", "));
     }
+}
+
+fn limits(limits: &LimitsView) -> Vec<String> {
+    let mut parts = Vec::new();
+    if let Some(memory) = limits.max_memory_bytes {
+        parts.push(format!("{} of memory", bytes(memory)));
+    }
+    if let Some(requests) = limits.max_requests {
+        parts.push(format!("{requests} requests"));
+    }
+    if let Some(age) = limits.max_age_ms {
+        parts.push(format!("an age of {}", span(age)));
+    }
+    parts
 }
 
 fn readiness(settings: &SettingsView) -> String {
@@ -165,65 +160,6 @@ fn restarts(settings: &SettingsView) -> String {
     text
 }
 
-fn last_failure(sheet: &mut Sheet, failure: &FailureView) {
-    sheet.title("last failure");
-    sheet.row(
-        "what",
-        format!(
-            "worker {}: {} after {}, {} ago",
-            failure.slot,
-            failure.status,
-            span(failure.after_ms),
-            since(failure.at)
-        ),
-    );
-    if !failure.reason.is_empty() {
-        sheet.row("why", &failure.reason);
-    }
-    for line in &failure.stderr {
-        let bar = sheet.paint.apply(Ink::Red, "|");
-        sheet.lines.push(format!("  {bar} {}", clean(line)));
-    }
-}
-
-/// What the table has no room for.
-fn remarks(sheet: &mut Sheet, worker: &WorkerView) {
-    let mut parts = Vec::new();
-    if let Some(number) = worker.worker {
-        parts.push(format!(
-            "worker number {number}, generation {}",
-            worker.generation
-        ));
-    }
-    if let Some(total) = worker.connections_total {
-        parts.push(format!("{total} connections so far"));
-    }
-    if worker.unstable_restarts > 0 {
-        parts.push(format!(
-            "unstable {} times in a row",
-            worker.unstable_restarts
-        ));
-    }
-    if let Some(exit) = &worker.last_exit {
-        parts.push(format!("last exit: {}", exit_text(exit)));
-    }
-    if let Some(text) = &worker.status_text {
-        parts.push(format!("says: {text}"));
-    }
-    if !parts.is_empty() {
-        sheet.row(&format!("id {}", worker.id), parts.join("; "));
-    }
-}
-
-fn exit_text(exit: &LastExit) -> String {
-    let how = match (exit.code, &exit.signal) {
-        (Some(code), _) => format!("code {code}"),
-        (None, Some(signal)) => signal.clone(),
-        (None, None) => "unknown".to_owned(),
-    };
-    format!("{how} after {}", span(exit.after_ms))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +174,7 @@ mod tests {
             .join("\n")
             .replace(&format!("{ago} ago"), "AGO")
             .replace(&format!("{failed} ago"), "AGO")
+            .replace(&format!("for {failed}:"), "for AGO:")
     }
 
     #[test]
@@ -260,11 +197,27 @@ api is reloading
   stopped by        SIGTERM after draining for up to 30s, SIGKILL 5s later
   restarted         up to 16 times in a row when it lived for less than 1s
 workers
-  id  name  mode      pid  status    restarts  uptime  cpu    mem  conns
-   0  api   cluster  4711  online           0   2h 5m   3%  58.2M     17
-   1  api   cluster  4712  draining         3      5s   0%    61M      0
-  id 0              worker number 5, generation 3; 40021 connections so far
-  id 1              worker number 4, generation 2; 312 connections so far; says: saying goodbye"
+  id  name  mode      pid  status     restarts  uptime  cpu    mem  conns  req/s    p99    lag
+   0  api   cluster  4711  unhealthy         0   2h 5m   3%  58.2M     17    123  8.1ms  2.3ms
+   1  api   cluster  4712  draining          3      5s   0%    61M      0      -      -      -
+worker 0 (id 0)
+  process           number 5 of generation 3
+  connections       17 open, 40021 so far
+  health            unhealthy for AGO: database is gone (code 3)
+  requests          123/s, 40120 so far, 3 in flight, 1 aborted
+  response time     p50 1.2ms, p95 3.4ms, p99 8.1ms, max 41ms (of 7400 in the last 1m)
+  responses         40000 2xx, 110 4xx, 6 5xx, 11.7M sent, 40K/s
+  event loop        23% busy, delay p50 0.1ms, p99 2.3ms, max 14ms, 21 handles
+  gc                3 major in 12ms, 120 minor in 84ms
+  memory            58.2M resident, heap 20M of 34M (limit 4G), 2M external
+  used              12.5s user, 3.1s system, 11 threads, 37 of 1024 files open
+  gauges            queue_length 12, temperature -3.5
+  counters          jobs_done 4012
+worker 1 (id 1)
+  process           number 4 of generation 2
+  says              saying goodbye
+  connections       0 open, 312 so far
+  memory            61M resident"
         );
     }
 
@@ -292,9 +245,10 @@ last failure
   | Traceback (most recent call last):
   | ModuleNotFoundError: No module named 'x'
 workers
-  id  name   mode  pid  status              restarts  uptime  cpu  mem  conns
-   2  queue  fork    -  waiting restart 5s         7       -    -    -      -
-  id 2              unstable 4 times in a row; last exit: code 1 after 220ms"
+  id  name   mode  pid  status              restarts  uptime  cpu  mem  conns  req/s  p99  lag
+   2  queue  fork    -  waiting restart 5s         7       -    -    -      -      -    -    -
+slot 0 (id 2)
+  process           unstable 4 times in a row, last exit: code 1 after 220ms"
         );
     }
 }

@@ -2,20 +2,26 @@
 
 mod delete;
 mod describe;
+mod describe_worker;
 mod kill;
 mod list;
 mod logs;
 mod operation;
 mod parse;
 mod ping;
+mod profile;
 mod reload;
 mod restart;
 mod run;
 mod scale;
+mod sheet;
 mod signal;
 mod specs;
+mod stack;
 mod start;
 mod stop;
+mod story;
+mod test_reload;
 mod version;
 
 pub use parse::main;

@@ -7,7 +7,7 @@ use rota_config::{Env, SpecUpdate};
 use crate::args::{StopArgs, UpdateFlags, WaitFlags};
 use crate::context::Context;
 use crate::failure::{Done, Failure, Stop};
-use crate::output::{Ink, clean, print_failure};
+use crate::output::{Ink, Out, clean, print_failure};
 
 use super::specs;
 
@@ -82,6 +82,7 @@ fn results(context: &Context, results: &[CommandResult], json: bool) -> Done {
             if !json {
                 let text = success(result, |app| out.ink(Ink::Bold, app));
                 out.line(&text)?;
+                drained(&mut out, result)?;
             }
             continue;
         }
@@ -90,6 +91,7 @@ fn results(context: &Context, results: &[CommandResult], json: bool) -> Done {
         out.flush()?;
         if !json {
             print_failure(&failure, context.err_paint());
+            drained(&mut out, result)?;
         }
         if code == ExitCode::Ok {
             code = failure.code;
@@ -97,6 +99,14 @@ fn results(context: &Context, results: &[CommandResult], json: bool) -> Done {
     }
     out.flush()?;
     Ok(code)
+}
+
+/// What became of the connections of the workers that have left, if they have told.
+fn drained(out: &mut Out, result: &CommandResult) -> Result<(), Stop> {
+    match &result.drained {
+        None => Ok(()),
+        Some(drained) => out.line(&format!("  drained: {drained}")),
+    }
 }
 
 /// A success in one line; what is done to the daemon as a whole names no app.

@@ -148,6 +148,7 @@ fn spec(flags: &AppFlags, script: &str) -> Result<AppSpec, Failure> {
     set(&mut spec.instances, flags.instances.as_ref());
     set(&mut spec.balance, flags.balance.as_ref());
     set_policies(&mut spec, flags);
+    set_watch(&mut spec, flags);
     Ok(spec)
 }
 
@@ -168,6 +169,21 @@ fn set_policies(spec: &mut AppSpec, flags: &AppFlags) {
     set(&mut spec.restart.delay, flags.restart_delay.as_ref());
     let codes = flags.stop_exit_codes.as_ref().map(|codes| &codes.0);
     set(&mut spec.restart.stop_exit_codes, codes);
+}
+
+fn set_watch(spec: &mut AppSpec, flags: &AppFlags) {
+    spec.stop.handover = !flags.no_handover;
+    set(&mut spec.stop.idle_grace, flags.idle_grace.as_ref());
+    let agent = &mut spec.agent;
+    agent.enabled = !flags.no_agent;
+    set(&mut agent.interval, flags.heartbeat_interval.as_ref());
+    set(&mut agent.timeout, flags.heartbeat_timeout.as_ref());
+    set(&mut agent.misses, flags.heartbeat_misses.as_ref());
+    set(&mut agent.block_warning, flags.block_warning.as_ref());
+    set(&mut agent.guard_loss, flags.guard_loss.as_ref());
+    spec.limits.max_memory = flags.max_memory;
+    spec.limits.max_requests = flags.max_requests;
+    spec.limits.max_age.clone_from(&flags.max_age);
 }
 
 /// A flag that was given replaces the default.

@@ -14,4 +14,4 @@ pub use paint::{Ink, Paint};
 pub use progress::Progress;
 pub use table::{Align, Cell, Column, Table};
 pub use text::{clean, cut};
-pub use units::{bytes, since, span};
+pub use units::{bytes, millis, rate, since, span};

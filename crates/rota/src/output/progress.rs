@@ -104,6 +104,7 @@ mod tests {
             pid: Some(4711),
             step: Some(Step { index: 2, of: 4 }),
             text: "worker 1 is ready after 120ms (pid 4711)".into(),
+            drained: None,
         }
     }
 

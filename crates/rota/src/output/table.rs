@@ -23,6 +23,13 @@ pub struct Column {
     pub rank: u8,
 }
 
+impl Column {
+    /// A column of that heading.
+    pub const fn new(title: &'static str, align: Align, rank: u8) -> Self {
+        Self { title, align, rank }
+    }
+}
+
 /// One field.
 #[derive(Debug, Clone)]
 pub struct Cell {
@@ -159,12 +166,11 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let column = |title, align, rank| Column { title, align, rank };
         let mut table = Table::new(&[
-            column("id", Align::Right, 0),
-            column("name", Align::Left, 0),
-            column("pid", Align::Right, 1),
-            column("mem", Align::Right, 2),
+            Column::new("id", Align::Right, 0),
+            Column::new("name", Align::Left, 0),
+            Column::new("pid", Align::Right, 1),
+            Column::new("mem", Align::Right, 2),
         ]);
         table.row(vec!["0".into(), "api".into(), "4711".into(), "58M".into()]);
         table.row(vec![

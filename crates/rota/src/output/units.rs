@@ -40,9 +40,49 @@ pub fn bytes(bytes: u64) -> String {
     Size::from_bytes(bytes).to_string()
 }
 
+/// Milliseconds with a fraction, short: `0.4ms`, `12ms`, `1.5s`.
+pub fn millis(millis: f64) -> String {
+    match millis {
+        small if small < 9.95 => format!("{small:.1}ms"),
+        middle if middle < 999.5 => format!("{middle:.0}ms"),
+        large if large < 99_950.0 => format!("{:.1}s", large / 1000.0),
+        // Saturates.
+        huge => span(huge as u64),
+    }
+}
+
+/// So many per second, short: `0.4`, `120`, `15.2k`.
+pub fn rate(rate: f64) -> String {
+    match rate {
+        small if small < 9.95 => format!("{small:.1}"),
+        middle if middle < 9999.5 => format!("{middle:.0}"),
+        large if large < 999_950.0 => format!("{:.1}k", large / 1000.0),
+        huge => format!("{:.1}M", huge / 1_000_000.0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_stay_short() {
+        for (number, time, per_second) in [
+            (0.0, "0.0ms", "0.0"),
+            (0.44, "0.4ms", "0.4"),
+            (9.96, "10ms", "10"),
+            (999.4, "999ms", "999"),
+            (999.7, "1.0s", "1000"),
+            (12_345.0, "12.3s", "12.3k"),
+            (100_000.0, "1m 40s", "100.0k"),
+        ] {
+            assert_eq!(
+                (millis(number).as_str(), rate(number).as_str()),
+                (time, per_second)
+            );
+        }
+        assert_eq!(rate(2.5e6), "2.5M");
+    }
 
     #[test]
     fn spans_have_at_most_two_units() {

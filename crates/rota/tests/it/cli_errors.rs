@@ -6,7 +6,7 @@ use std::process::Child;
 
 use rustix::process::Signal;
 
-use crate::support::{Home, app_path, eventually, get, run, signal};
+use crate::support::{Connection, Home, app_path, eventually, get, run, signal};
 
 #[test]
 fn scripts_that_cannot_be_run() {
@@ -297,4 +297,36 @@ impl Drop for Mount {
     fn drop(&mut self) {
         run(std::process::Command::new("umount").arg("-l").arg(&self.0));
     }
+}
+
+#[test]
+fn requests_larger_than_the_limit_are_told_apart() {
+    const LIMIT: usize = 8 * 1024 * 1024;
+    let home = Home::new();
+    let started = home.start("http.js", &[]);
+    // All of the request before any of the answer, as simple clients do.
+    let post = |length: usize| {
+        let mut connection = Connection::unix(&home.rota_home().join("rota.sock")).unwrap();
+        let head =
+            format!("POST /v1/command HTTP/1.1\r\nHost: rota\r\nContent-Length: {length}\r\n\r\n");
+        connection.write(head.as_bytes()).unwrap();
+        connection.write(&vec![b' '; length]).unwrap();
+        let answer = connection.receive().unwrap();
+        (answer.status, answer.json()["error"]["code"].clone())
+    };
+    assert_eq!(post(LIMIT), (400, "bad_request".into()));
+    assert_eq!(post(LIMIT + 1), (413, "too_large".into()));
+    assert_eq!(post(4 * LIMIT), (413, "too_large".into()));
+
+    // An environment that fits into one exec, but not six times into one request.
+    let mut start = home.command(&["start"]);
+    for number in 0..6 {
+        start.arg(home.write(&format!("app{number}.js"), ""));
+    }
+    for number in 0..12 {
+        start.env(format!("BULK{number}"), "x".repeat(120 * 1024));
+    }
+    run(&mut start).fails(2).says("8 MiB").says("fewer at once");
+    assert_eq!(home.apps().len(), 1, "nothing of it is left");
+    assert_eq!(home.app("app").pids(), started.pids);
 }

@@ -134,9 +134,10 @@ fn by_a_worker_that_leaves() {
 }
 
 #[test]
-fn kept_connections_are_served_while_their_worker_drains() {
+fn without_agent_kept_connections_are_served_while_their_worker_drains() {
     let home = Home::new();
-    let started = home.start("http.js", &["-i", "2", "--drain-timeout", "60s"]);
+    let flags = ["-i", "2", "--drain-timeout", "60s", "--no-agent"];
+    let started = home.start("http.js", &flags);
     let mut kept: Vec<_> = (0..4)
         .map(|_| Connection::open(started.port).unwrap())
         .collect();

@@ -1,5 +1,6 @@
 //! The measures, one file each.
 
+mod agent;
 mod idle;
 mod list;
 mod memory;
@@ -23,6 +24,7 @@ pub(crate) fn run(measure: Measure, context: &Context) -> Result<Vec<Section>> {
         Measure::Memory => memory::measure(context),
         Measure::List => list::measure(context),
         Measure::Idle => idle::measure(context),
-        Measure::Reload => reload::measure(context),
+        Measure::ReloadLoss => reload::measure(context),
+        Measure::AgentOverhead => agent::measure(context),
     }
 }

@@ -2,6 +2,8 @@
 
 use rota_node::Balance;
 
+use rota_node::agent::FromAgent;
+
 use super::support::Cluster;
 use crate::dispatch::{DispatchCommand, DispatchEvent};
 
@@ -27,19 +29,16 @@ fn every_kind_of_value_arrives_in_order() {
 
 #[test]
 fn internal_messages_are_apart() {
-    let script = "process.send({ cmd: 'NODE_ROTA', beat: 1 }); process.send({ beat: 2, cmd: 'NODE_ROTA' }); process.send('last');";
+    let script = "process.send({ cmd: 'NODE_ROTA', act: 'inspector', url: null }); process.send({ act: 'inspector', url: 'x', cmd: 'NODE_ROTA' }); process.send({ cmd: 'NODE_ROTA', act: 'dance' }); process.send('last');";
     let mut cluster = Cluster::new();
     let worker = cluster.plain(script);
     assert_eq!(cluster.message(worker), "\"last\"");
-    for expected in [
-        "{\"cmd\":\"NODE_ROTA\",\"beat\":1}",
-        "{\"beat\":2,\"cmd\":\"NODE_ROTA\"}",
-    ] {
-        let json = cluster.wait("an internal message", |e| match e {
-            DispatchEvent::InternalMessage { json, .. } => Some(json.clone()),
+    for url in [None, Some("x".to_owned())] {
+        let message = cluster.wait("a message of the agent", |e| match e {
+            DispatchEvent::Agent { message, .. } => Some(message.clone()),
             _ => None,
         });
-        assert_eq!(json, expected);
+        assert_eq!(message, FromAgent::Inspector { url });
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod balance;
 mod cost;
+mod handover;
 mod hostile;
 mod leaving;
 mod listening;

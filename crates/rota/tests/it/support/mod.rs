@@ -17,7 +17,7 @@ pub use home::{Home, Started};
 pub use http::{Connection, get, get_from, get_unix, try_get};
 pub use load::load_on;
 pub use lock::heavy;
-pub use port::free_port;
+pub use port::{Port, free_port};
 pub use process::{Output, run, signal};
 pub use view::{App, Worker};
 pub use wait::eventually;

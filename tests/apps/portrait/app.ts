@@ -1,0 +1,3 @@
+const serve: (main: unknown) => void = require('./serve.js')
+
+serve(module as unknown)

@@ -1,0 +1,1 @@
+globalThis.secondPreloaded = true
