@@ -37,6 +37,7 @@ const later = setTimeout;
 const repeat = setInterval;
 const cancel = clearTimeout;
 const soon = setImmediate;
+const nextTick = process.nextTick.bind(process);
 // The app may replace it; its messages are none of our business, and ours none of its.
 const send = process.send.bind(process);
 const kill = process.kill.bind(process);
@@ -210,7 +211,10 @@ const onResponse = safely(({ response, socket }) => {
   count(response.statusCode, time - entry.began);
   entry.began = time;
   entry.idleSince = time;
-  if (draining !== null) sweepSoon();
+  if (draining !== null) {
+    nextTick(moveNow, socket);
+    sweepSoon();
+  }
 });
 
 const onSession = safely((session) => {

@@ -7,6 +7,8 @@ const HANDOVERS_AT_ONCE = 32;
 const TRIES = 20;
 const PAUSE = 50;
 const SWEEP = 250;
+// After a look at all connections for the sake of one: so many times as long as it took.
+const LOOK_PAUSE = 10;
 // Where nobody can take connections over, new ones are not welcome either: there is little to wait for.
 const LONELY_GRACE = 500;
 // A client that has connected and not asked yet is probably about to: it gets so many times the grace of one that has
@@ -29,7 +31,7 @@ function drain({ timeout, grace, handover, last }) {
   const farewell = Math.min(1000, timeout / 5);
   draining = {
     report, handover: handover && cluster !== null, graceEnds: now() + grace,
-    unusedGraceEnds: now() + grace * (last ? 1 : UNUSED_GRACES), sweeping: false, over: false,
+    unusedGraceEnds: now() + grace * (last ? 1 : UNUSED_GRACES), sweeping: false, over: false, nextLook: 0,
     waiting: new Map(), ready: [], timers: [],
   };
   repeat(safely(() => {
@@ -160,6 +162,20 @@ function sweep() {
   }
   if (connections.size === 0 && sessions.size === 0 && waiting.size === 0) drained();
 }
+
+// A connection whose response has just been finished: a client that does not pause would have its next request here
+// before the next sweep, every time.
+const moveNow = safely((socket) => {
+  const entry = connections.get(socket);
+  if (entry === undefined || entry.open > 0 || draining.waiting.size >= HANDOVERS_AT_ONCE) return;
+  const began = now();
+  if (began < draining.nextLook || !canMove(socket, entry) || !isQuiet(socket)) return;
+  const between = betweenRequests(socket.server).has(socket);
+  // To look at one is to list them all: with thousands of connections that must not become all that we do.
+  const over = now();
+  draining.nextLook = over + (over - began) * LOOK_PAUSE;
+  if (between) move(socket, entry);
+});
 
 // Looks at all connections, which may be many: what can move is noted, and what cannot and has had its time is closed.
 function collect() {
