@@ -125,6 +125,56 @@ fn connections_go_to_the_fewest_and_in_turn() {
 }
 
 #[test]
+fn a_newcomer_catches_up_in_its_own_time() {
+    let mut world = World::new(4);
+    world.serving(1, 0, RoundRobin);
+    world.serving(2, 1, RoundRobin);
+    let dealt = |world: &World| -> Vec<u64> { world.primary.workers().map(|w| w.dealt).collect() };
+    let deal = |world: &mut World, count| {
+        let mut before = dealt(world);
+        for _ in 0..count {
+            world.accept(HERE).unwrap();
+            for worker in 1..=3 {
+                world.answer(worker, true);
+            }
+        }
+        before.resize(3, 0);
+        let after = dealt(world).into_iter().chain([0]);
+        let news: Vec<u64> = after
+            .zip(before)
+            .map(|(after, before)| after - before)
+            .collect();
+        news
+    };
+    assert_eq!(deal(&mut world, 40), [20, 20, 0]);
+    world.now += 5_000;
+    world.serving(3, 2, RoundRobin);
+    assert_eq!(deal(&mut world, 6), [2, 2, 2], "it begins as one of many");
+    world.now += 500;
+    assert_eq!(deal(&mut world, 10), [0, 0, 10], "half of it has worn off");
+    assert_eq!(deal(&mut world, 3), [1, 1, 1]);
+    world.now += 500;
+    // 23 each of the old ones and 13 of the new one: now it gets the rest.
+    assert_eq!(deal(&mut world, 10), [0, 0, 10]);
+    assert_eq!(deal(&mut world, 3), [1, 1, 1]);
+}
+
+#[test]
+fn who_begins_together_is_equal() {
+    let mut world = World::new(4);
+    world.serving(1, 0, RoundRobin);
+    for _ in 0..3 {
+        world.accept(HERE).unwrap();
+    }
+    world.now += 300;
+    world.serving(2, 1, RoundRobin);
+    for _ in 0..3 {
+        world.accept(HERE).unwrap();
+    }
+    assert_eq!((world.has(1), world.has(2)), (vec![1, 2, 3], vec![4, 5, 6]));
+}
+
+#[test]
 fn live_connections_count_and_ended_ones_do_not() {
     let mut world = World::new(4);
     world.serving(1, 0, RoundRobin);

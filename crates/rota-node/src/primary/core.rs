@@ -24,6 +24,9 @@ pub struct Tuning {
     pub leave_grace: Millis,
     /// How often at most the kernel is asked for live connections.
     pub follow_interval: Millis,
+    /// How long a worker that begins beside others is spared from catching up with them at once: its
+    /// first requests run code that has not been compiled yet.
+    pub warm_up: Millis,
 }
 
 impl Default for Tuning {
@@ -35,6 +38,7 @@ impl Default for Tuning {
             close_grace: 250,
             leave_grace: 30_000,
             follow_interval: 1_000,
+            warm_up: 1_000,
         }
     }
 }

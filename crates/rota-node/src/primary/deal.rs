@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::core::Primary;
 use super::hash;
-use super::listener::Listener;
+use super::listener::{Attachment, Listener};
 use super::member::{Connection, InFlight, Member, Pending};
 use super::types::{Delivery, Host, ListenerId, Millis, SocketId, WorkerId};
 use crate::balance::Balance;
@@ -21,6 +21,16 @@ enum Choice {
     Queue(WorkerId),
     /// Keep it until somebody can take it.
     Wait,
+}
+
+/// A worker that may be given something, now or soon.
+pub(super) struct Candidate<'a, C> {
+    pub(super) worker: WorkerId,
+    pub(super) member: &'a Member<C>,
+    /// It has refused its last connection.
+    doubtful: bool,
+    /// What is left of its head start.
+    head_start: u64,
 }
 
 impl<C> Primary<C> {
@@ -43,11 +53,11 @@ impl<C> Primary<C> {
         }
         let room: usize = if self.is_by_address(listener) {
             self.candidates(listener, now)
-                .map(|(_, member, _)| MAX_QUEUE.saturating_sub(member.queue.len()))
+                .map(|c| MAX_QUEUE.saturating_sub(c.member.queue.len()))
                 .sum()
         } else {
             self.candidates(listener, now)
-                .map(|(_, member, doubtful)| self.room_of(member, doubtful))
+                .map(|candidate| self.room_of(&candidate))
                 .sum()
         };
         room.saturating_sub(listener.waiting.len())
@@ -80,18 +90,47 @@ impl<C> Primary<C> {
         &'a self,
         listener: &'a Listener<C>,
         now: Millis,
-    ) -> impl Iterator<Item = (WorkerId, &'a Member<C>, bool)> {
+    ) -> impl Iterator<Item = Candidate<'a, C>> {
         listener.attached.iter().filter_map(move |attachment| {
             let cooling = attachment.cooling_until.is_some_and(|until| now < until);
-            let member = self.members.get(&attachment.worker)?;
-            let item = (attachment.worker, member, attachment.doubtful);
-            (!cooling && member.serves()).then_some(item)
+            let candidate = Candidate {
+                worker: attachment.worker,
+                member: self.members.get(&attachment.worker)?,
+                doubtful: attachment.doubtful,
+                head_start: attachment.head_start(now, self.tuning.warm_up),
+            };
+            (!cooling && candidate.member.serves()).then_some(candidate)
         })
     }
 
     /// How many connections a worker may be given now; one at a time if it refused the last one.
-    pub(super) fn room_of(&self, member: &Member<C>, doubtful: bool) -> usize {
-        member.room(if doubtful { 1 } else { self.tuning.window })
+    pub(super) fn room_of(&self, candidate: &Candidate<'_, C>) -> usize {
+        let doubtful = candidate.doubtful;
+        let window = if doubtful { 1 } else { self.tuning.window };
+        candidate.member.room(window)
+    }
+
+    /// The load by which a worker is compared with the others.
+    pub(super) fn counted_load(listener: &Listener<C>, candidate: &Candidate<'_, C>) -> u64 {
+        if !listener.followed {
+            return 0;
+        }
+        candidate.member.load() + candidate.head_start
+    }
+
+    /// What a worker that comes to others is given to begin with: it has no connections, and would get all that arrive
+    /// at once, just when it is slowest. Those who begin together are equals.
+    pub(super) fn head_start_beside_others(&self, id: ListenerId, now: Millis) -> u64 {
+        let Some(listener) = self.listeners.get(&id) else {
+            return 0;
+        };
+        let settled = |a: &Attachment| now.saturating_sub(a.since) >= self.tuning.warm_up;
+        if !listener.attached.iter().any(settled) {
+            return 0;
+        }
+        let loads = self.candidates(listener, now).map(|c| c.member.load());
+        let (sum, count) = loads.fold((0, 0), |(sum, count), load| (sum + load, count + 1));
+        sum / u64::max(count, 1)
     }
 
     /// Whether connections go by the client's address: as the newest worker wants it.
@@ -147,15 +186,15 @@ impl<C> Primary<C> {
         {
             return self.choose_by_address(listener, peer, now);
         }
-        let followed = listener.followed;
-        let load = |m: &Member<C>| (if followed { m.load() } else { 0 }, m.last_turn);
-        let waits = followed && !listener.short_lived;
+        let waits = listener.followed && !listener.short_lived;
         self.candidates(listener, now)
-            .map(|(worker, m, doubtful)| (worker, m, self.room_of(m, doubtful) > 0))
-            .filter(|(_, m, room)| *room || (waits && self.is_awaited(m, now)))
-            .min_by_key(|(_, m, _)| load(m))
-            .filter(|(_, _, room)| *room)
-            .map_or(Choice::Wait, |(worker, _, _)| Choice::Deal(worker))
+            .map(|candidate| (self.room_of(&candidate) > 0, candidate))
+            .filter(|(room, c)| {
+                *room || (waits && c.head_start == 0 && self.is_awaited(c.member, now))
+            })
+            .min_by_key(|(_, c)| (Self::counted_load(listener, c), c.member.last_turn))
+            .filter(|(room, _)| *room)
+            .map_or(Choice::Wait, |(_, c)| Choice::Deal(c.worker))
     }
 
     pub(super) fn is_awaited(&self, member: &Member<C>, now: Millis) -> bool {
@@ -169,7 +208,7 @@ impl<C> Primary<C> {
             return None;
         }
         self.candidates(listener, now)
-            .filter_map(|(_, member, _)| member.awaited_until(self.tuning.patience))
+            .filter_map(|candidate| candidate.member.awaited_until(self.tuning.patience))
             .filter(|until| *until > now)
             .min()
     }
@@ -178,17 +217,12 @@ impl<C> Primary<C> {
     fn choose_by_address(&self, listener: &Listener<C>, peer: SocketAddr, now: Millis) -> Choice {
         let free = self
             .candidates(listener, now)
-            .filter(|(_, member, _)| member.queue.len() < MAX_QUEUE)
-            .max_by_key(|(id, m, _)| (hash::preference(peer.ip(), m.slot), *id));
+            .filter(|candidate| candidate.member.queue.len() < MAX_QUEUE)
+            .max_by_key(|c| (hash::preference(peer.ip(), c.member.slot), c.worker));
         match free {
             None => Choice::Wait,
-            Some((worker, member, doubtful)) => {
-                if member.queue.is_empty() && self.room_of(member, doubtful) > 0 {
-                    Choice::Deal(worker)
-                } else {
-                    Choice::Queue(worker)
-                }
-            }
+            Some(c) if c.member.queue.is_empty() && self.room_of(&c) > 0 => Choice::Deal(c.worker),
+            Some(c) => Choice::Queue(c.worker),
         }
     }
 

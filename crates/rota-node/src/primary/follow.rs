@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::core::Primary;
+use super::member::Member;
 use super::types::{ListenerId, Millis, Role, WorkerId};
 
 /// Connections per second that come and end between two looks, from which on nobody keeps count.
@@ -107,6 +108,15 @@ impl<C> Primary<C> {
         listener.looked_at = now;
         let per_second = (came_and_ended as u64).saturating_mul(1000) / elapsed;
         listener.short_lived = per_second > STORM && came_and_ended > listener.open.len();
+        // Head starts were measured by counts with ended connections in them.
+        let load = |worker: &WorkerId| -> u64 { members.get(worker).map_or(0, Member::load) };
+        let most = listener.attached.iter().map(|a| load(&a.worker)).max();
+        for attachment in &mut listener.attached {
+            let behind = most
+                .unwrap_or(0_u64)
+                .saturating_sub(load(&attachment.worker));
+            attachment.head_start = attachment.head_start.min(behind);
+        }
     }
 
     /// The kernel does not tell the live connections of this listener: workers take turns.

@@ -234,21 +234,23 @@ impl<C> Primary<C> {
         let giver = connection.handed.as_ref()?.giver;
         let able = self
             .candidates(listener, now)
-            .filter(|(worker, m, _)| *worker != giver && m.agent)
-            .map(|(worker, m, doubtful)| (worker, m, self.room_of(m, doubtful) > 0));
+            .filter(|candidate| candidate.worker != giver && candidate.member.agent)
+            .map(|candidate| (self.room_of(&candidate) > 0, candidate));
         if let Some(peer) = connection.peer
             && self.is_by_address(listener)
         {
             return able
-                .max_by_key(|(id, m, _)| (hash::preference(peer.ip(), m.slot), *id))
-                .filter(|(_, _, room)| *room)
-                .map(|(worker, _, _)| worker);
+                .max_by_key(|(_, c)| (hash::preference(peer.ip(), c.member.slot), c.worker))
+                .filter(|(room, _)| *room)
+                .map(|(_, c)| c.worker);
         }
-        let load = |m: &Member<C>| if listener.followed { m.load() } else { 0 };
-        able.filter(|(_, m, room)| *room || self.is_awaited(m, now))
-            .min_by_key(|(worker, m, _)| (*worker < giver, load(m), m.last_turn))
-            .filter(|(_, _, room)| *room)
-            .map(|(worker, _, _)| worker)
+        able.filter(|(room, c)| *room || self.is_awaited(c.member, now))
+            .min_by_key(|(_, c)| {
+                let load = Self::counted_load(listener, c);
+                (c.worker < giver, load, c.member.last_turn)
+            })
+            .filter(|(room, _)| *room)
+            .map(|(_, c)| c.worker)
     }
 }
 

@@ -95,6 +95,7 @@ impl<C> Primary<C> {
         host: &mut impl Host<Connection = C>,
     ) {
         let seq = self.seq();
+        let head_start = self.head_start_beside_others(id, now);
         let (Some(listener), Some(member)) =
             (self.listeners.get_mut(&id), self.members.get_mut(&worker))
         else {
@@ -118,6 +119,8 @@ impl<C> Primary<C> {
             balance,
             cooling_until: None,
             doubtful: false,
+            head_start,
+            since: now,
         });
         member.listeners.insert(id);
         member.asked = Some(Some(id));

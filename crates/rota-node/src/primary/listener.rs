@@ -22,6 +22,18 @@ pub(super) struct Attachment {
     pub(super) cooling_until: Option<Millis>,
     /// It has refused its last connection: the next one is tried alone.
     pub(super) doubtful: bool,
+    /// So many connections it counts as having more than it has, if it came to others; wears off.
+    pub(super) head_start: u64,
+    /// When it began.
+    pub(super) since: Millis,
+}
+
+impl Attachment {
+    /// What is left of its head start.
+    pub(super) fn head_start(&self, now: Millis, warm_up: Millis) -> u64 {
+        let left = (self.since + warm_up).saturating_sub(now);
+        self.head_start * left / warm_up.max(1)
+    }
 }
 
 /// A listener without a worker.
