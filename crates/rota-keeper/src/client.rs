@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::link::{Link, Packet};
-use crate::protocol::{FromKeeper, ToKeeper};
+use crate::protocol::{FromKeeper, Mode, ToKeeper};
 
 /// The supervisor's connection to its keeper.
 #[derive(Debug)]
@@ -29,13 +29,38 @@ impl KeeperClient {
         })
     }
 
-    /// Sends a request with its descriptors, all or nothing. The caller may close its copies afterwards.
+    /// A second handle on the same line, for another thread. It should send single requests only: held ones
+    /// would become part of the other handle's transaction. A packet is sent whole or not at all, whoever else
+    /// sends; what two handles receive is not shared out in any order, so only one should.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            link: self.link.try_clone()?,
+        })
+    }
+
+    /// Sends a single request with its descriptors, all or nothing. The caller may close its copies afterwards.
     ///
     /// # Errors
     /// `WouldBlock` when the keeper has not yet read enough: try again when the descriptor is writable.
     /// `InvalidInput` for too many descriptors or too large a message. `BrokenPipe` when the keeper is gone.
     pub fn send(&self, message: &ToKeeper, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-        self.link.send(message, fds)
+        self.send_as(Mode::Single, message, fds)
+    }
+
+    /// Sends a request as a single one, or as one of a transaction (see [`crate::protocol`]).
+    ///
+    /// # Errors
+    /// As [`Self::send`]. After an error other than `WouldBlock` the transaction is still open, without this request.
+    pub fn send_as(
+        &self,
+        mode: Mode,
+        message: &ToKeeper,
+        fds: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
+        self.link.send(mode, message, fds)
     }
 
     /// Receives the next message with its descriptors; `None` when the keeper has gone away.
@@ -46,7 +71,7 @@ impl KeeperClient {
     /// this process may open no more files; the message's other packets are unharmed.
     pub fn try_recv(&self) -> io::Result<Option<(FromKeeper, Vec<OwnedFd>)>> {
         loop {
-            match self.link.recv()? {
+            match self.link.recv()?.packet {
                 Packet::Message(message, fds) => return Ok(Some((message, fds))),
                 Packet::Closed => return Ok(None),
                 Packet::Undecodable(_) => {}

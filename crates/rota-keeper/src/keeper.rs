@@ -15,7 +15,7 @@ use rota_sys::signal::{Signal, Signals, ignore_sigpipe};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::children::Children;
-use crate::link::Packet;
+use crate::link::{Packet, Received};
 use crate::log;
 use crate::options::{API_KEY, BOOT_KEY, KeeperOptions};
 use crate::orphans::Orphans;
@@ -24,6 +24,7 @@ use crate::protocol::{FromKeeper, Hello, PROTOCOL_VERSION};
 use crate::store::{BLOB_MAX, Store};
 use crate::supervisor::Supervisor;
 use crate::tag::Tag;
+use crate::transaction::Transaction;
 
 /// The signals that are handed to the supervisor.
 const FORWARDED: [Signal; 8] = [
@@ -38,7 +39,7 @@ const FORWARDED: [Signal; 8] = [
 ];
 /// Dead processes dealt with, and packets read, before looking at everything else again.
 pub(crate) const BATCH: usize = 256;
-/// Packets read from a dead supervisor: more than a socket holds.
+/// Packets read from a dead supervisor: more than a socket holds (see `supervisor::SOCKET_BUFFER`).
 const LAST_WORDS: usize = 16 * BATCH;
 /// How long a supervisor may take to exit after it has sent `Exit`.
 const SUPERVISOR_GRACE: Duration = Duration::from_secs(5);
@@ -56,6 +57,7 @@ pub(crate) struct Keeper {
     pub(crate) orphans: Orphans,
     pub(crate) supervisor: Supervisor,
     pub(crate) outbox: Outbox,
+    pub(crate) transaction: Transaction,
     /// Signals that came when there was no supervisor.
     unseen: Vec<i32>,
     leaving: Option<Leaving>,
@@ -109,6 +111,7 @@ impl Keeper {
             orphans: Orphans::default(),
             supervisor: Supervisor::new(Instant::now()),
             outbox: Outbox::default(),
+            transaction: Transaction::default(),
             unseen: Vec::new(),
             leaving: None,
         })
@@ -282,9 +285,12 @@ impl Keeper {
             return false;
         };
         match link.recv() {
-            Ok(Packet::Closed) => self.line_closed(),
-            Ok(packet) => {
-                self.handle(packet);
+            Ok(Received {
+                packet: Packet::Closed,
+                ..
+            }) => self.line_closed(),
+            Ok(received) => {
+                self.receive(received);
                 return true;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return true,
@@ -311,6 +317,7 @@ impl Keeper {
     /// Nothing more comes from this supervisor. One that lives on without its line is of no use.
     fn line_closed(&mut self) {
         self.supervisor.link = None;
+        self.transaction.forget();
         for number in self.outbox.reset() {
             self.remember(number);
         }
@@ -331,6 +338,7 @@ impl Keeper {
             foreground: self.options.foreground,
             restarts: self.supervisor.deaths,
             last_exit: self.supervisor.last_exit,
+            series: self.supervisor.series(),
         }));
         for (key, entry) in self.store.iter() {
             let message = FromKeeper::Entry {

@@ -5,7 +5,7 @@
 //! runtime, and does not look into what it keeps. One thread, small enough to be read in one sitting:
 //!
 //! - [`protocol`]: the messages, and how they travel; begin there
-//! - `keeper`: the loop; `requests`: what it does for the supervisor
+//! - `keeper`: the loop; `requests`, `transaction`: what it does for the supervisor
 //! - `children`, `deaths`, `orphans`, `tag`: processes and what they leave behind
 //! - `store`: the entries; `outbox`: what waits to be sent; `supervisor`, `backoff`: its process
 //! - [`client`]: the supervisor's end
@@ -26,6 +26,7 @@ mod run;
 mod store;
 mod supervisor;
 mod tag;
+mod transaction;
 
 pub use options::{API_KEY, BOOT_KEY, KeeperOptions, SUPERVISOR_FD};
 pub use run::run;

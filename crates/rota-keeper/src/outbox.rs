@@ -149,7 +149,7 @@ mod tests {
         assert!(!outbox.has_room());
         let mut seen = 0;
         while seen < 5000 {
-            match theirs.recv::<FromKeeper>() {
+            match theirs.recv::<FromKeeper>().map(|received| received.packet) {
                 Ok(Packet::Message(FromKeeper::SignalFailed { child, .. }, _)) => {
                     assert_eq!(child, seen);
                     seen += 1;

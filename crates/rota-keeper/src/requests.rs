@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd, RawFd};
+use std::time::Instant;
 
 use rota_sys::process::pidfd_open;
 use rota_sys::procfs;
@@ -81,6 +82,7 @@ impl Keeper {
                 }
             }
             ToKeeper::Exit { code } => self.leave(code),
+            ToKeeper::Up => self.supervisor.came_up(Instant::now()),
         }
         Ok(())
     }
@@ -250,7 +252,7 @@ fn about(message: &ToKeeper) -> String {
         | ToKeeper::Signal { child, .. }
         | ToKeeper::MainPid { child, .. }
         | ToKeeper::Forget { child } => child.to_string(),
-        ToKeeper::Exit { .. } => String::new(),
+        ToKeeper::Exit { .. } | ToKeeper::Up => String::new(),
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use crate::protocol::KEY_MAX;
+use crate::protocol::{HELD_BYTES_MAX, KEY_MAX};
 
 /// The most entries.
 const ENTRIES_MAX: usize = 65_536;
 /// The largest blob, in bytes. Well below the largest message, so that every entry can be handed back.
 pub(crate) const BLOB_MAX: usize = 8 * 1024 * 1024;
-/// All blobs together, in bytes.
-const BLOBS_MAX: usize = 128 * 1024 * 1024;
+/// All blobs together, in bytes; one transaction can replace them all.
+const BLOBS_MAX: usize = HELD_BYTES_MAX;
 
 /// A kept entry. The descriptors are shared with messages that are on their way.
 #[derive(Debug, Default)]

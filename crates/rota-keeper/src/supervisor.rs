@@ -8,13 +8,18 @@ use rota_sys::process::kill;
 use rota_sys::signal::Signal;
 use rota_sys::spawn::Spawn;
 use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, Life};
 use crate::link::Link;
 use crate::log;
 use crate::options::{KeeperOptions, SUPERVISOR_FD};
 use crate::protocol::{ExitInfo, ExitStatus};
+
+/// The size of each direction's buffer, in bytes; the kernel may grant less. It spares both sides waits when much
+/// is handed back. The kernel doubles it, and counts at least 512 bytes for a packet: 2048 packets at most.
+const SOCKET_BUFFER: usize = 512 * 1024;
 
 /// Whether there is one.
 #[derive(Debug)]
@@ -22,7 +27,12 @@ pub(crate) enum State {
     /// None; the next one starts at this time.
     Waiting { until: Instant },
     /// This one.
-    Running { pid: u32, since: Instant },
+    Running {
+        pid: u32,
+        since: Instant,
+        /// When it said that it has taken over.
+        up: Option<Instant>,
+    },
 }
 
 /// The supervisor of the moment, and the line to it.
@@ -64,18 +74,35 @@ impl Supervisor {
         }
     }
 
+    /// How many in a row have failed.
+    pub(crate) fn series(&self) -> u32 {
+        self.backoff.series()
+    }
+
+    /// It has taken over.
+    pub(crate) fn came_up(&mut self, now: Instant) {
+        if let State::Running { up, .. } = &mut self.state {
+            up.get_or_insert(now);
+        }
+    }
+
     /// Starts one; false if that failed and is to be tried again later.
     pub(crate) fn start(&mut self, options: &KeeperOptions, now: Instant) -> bool {
         match spawn(options) {
             Ok((pid, link)) => {
-                self.state = State::Running { pid, since: now };
+                self.state = State::Running {
+                    pid,
+                    since: now,
+                    up: None,
+                };
                 self.link = Some(link);
                 true
             }
             Err(error) => {
-                let wait = self.backoff.after(Duration::ZERO);
+                let wait = self.backoff.not_started();
                 log(format_args!(
-                    "cannot start the supervisor, next attempt in {wait:?}: {error}"
+                    "cannot start the supervisor, next attempt {}: {error}",
+                    when(wait)
                 ));
                 self.state = State::Waiting { until: now + wait };
                 false
@@ -86,10 +113,14 @@ impl Supervisor {
     /// It has been reaped. What is left in the line stays to be read before the next one starts.
     /// An expected end is not spoken of.
     pub(crate) fn ended(&mut self, exit: ExitInfo, expected: bool, now: Instant) {
-        let State::Running { pid, since } = self.state else {
+        let State::Running { pid, since, up } = self.state else {
             return;
         };
-        let wait = self.backoff.after(now.duration_since(since));
+        let wait = self.backoff.after(Life {
+            lived: now.duration_since(since),
+            up: up.map(|up| now.duration_since(up)),
+            killed: matches!(exit.status, ExitStatus::Signal { number, .. } if number == Signal::KILL.number()),
+        });
         self.deaths = self.deaths.saturating_add(1);
         self.last_exit = Some(exit);
         self.state = State::Waiting { until: now + wait };
@@ -107,7 +138,8 @@ impl Supervisor {
             ExitStatus::Unknown => "ended".to_owned(),
         };
         log(format_args!(
-            "the supervisor (pid {pid}) {how}; the next one starts in {wait:?}, all workers run on"
+            "the supervisor (pid {pid}) {how}; the next one starts {}, all workers run on",
+            when(wait)
         ));
     }
 
@@ -120,6 +152,14 @@ impl Supervisor {
     }
 }
 
+fn when(wait: Duration) -> String {
+    if wait.is_zero() {
+        "at once".to_owned()
+    } else {
+        format!("in {wait:?}")
+    }
+}
+
 fn spawn(options: &KeeperOptions) -> io::Result<(u32, Link)> {
     let (ours, theirs) = socketpair(
         AddressFamily::UNIX,
@@ -127,6 +167,10 @@ fn spawn(options: &KeeperOptions) -> io::Result<(u32, Link)> {
         SocketFlags::CLOEXEC,
         None,
     )?;
+    for end in [&ours, &theirs] {
+        // What the kernel has given is enough, too.
+        let _ = set_socket_send_buffer_size(end, SOCKET_BUFFER);
+    }
     fcntl_setfl(&ours, OFlags::NONBLOCK)?;
     let mut process = Spawn::new(&options.program);
     process.argv0 = Some("rota".into());

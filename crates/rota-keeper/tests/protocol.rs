@@ -9,7 +9,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use minicbor::{Decode, Encode};
 use rota_keeper::protocol::{
     Env, ExitInfo, ExitStatus, FrameError, FromKeeper, Hello, INLINE_MAX, MAX_FDS, MESSAGE_MAX,
-    Refusal, SpawnSpec, SpawnStage, ToKeeper, decode, encode, open_body,
+    Mode, Refusal, SpawnSpec, SpawnStage, ToKeeper, decode, encode, encode_as, open_body,
 };
 use rota_sys::memfd;
 
@@ -75,6 +75,7 @@ fn requests() -> Vec<ToKeeper> {
         },
         ToKeeper::Forget { child: 3 },
         ToKeeper::Exit { code: -1 },
+        ToKeeper::Up,
     ]
 }
 
@@ -86,6 +87,7 @@ fn answers() -> Vec<FromKeeper> {
         foreground: true,
         restarts: 2,
         last_exit: Some(EXIT),
+        series: 3,
     };
     let unknown = ExitInfo {
         status: ExitStatus::Unknown,
@@ -196,7 +198,10 @@ fn damaged_messages_never_panic() {
         let length = random.usize(..80);
         let noise: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
         let _ = decode::<ToKeeper>(&noise);
-        let _ = open_body(&noise, &mut Vec::new());
+        let _ = decode::<FromKeeper>(&noise);
+        let mut fds = vec![File::open("/dev/null").unwrap().into()];
+        let _ = open_body(&noise, &mut fds).map(|body| body.len());
+        let _ = (open_body(&noise, &mut Vec::new()), Mode::of(&noise));
     }
 }
 
@@ -301,6 +306,81 @@ fn large_messages_travel_in_a_sealed_memfd() {
     ));
 }
 
+/// Random messages of every size in every mode: what is sent is what is received.
+#[test]
+fn packets_there_and_back() {
+    let mut random = fastrand::Rng::with_seed(0x7061_636b);
+    let sizes = [
+        0,
+        1,
+        23,
+        24,
+        255,
+        256,
+        65_535,
+        INLINE_MAX - 16,
+        INLINE_MAX + 16,
+        300_000,
+    ];
+    for round in 0..400 {
+        let at_most = sizes[round % sizes.len()];
+        let length = at_most - random.usize(..=at_most.min(16));
+        let key = (0..random.usize(..64)).map(|_| random.char(..)).collect();
+        let blob = std::iter::repeat_with(|| random.u8(..))
+            .take(length)
+            .collect();
+        let message = ToKeeper::Put { key, blob };
+        for mode in [Mode::Single, Mode::Held, Mode::Last] {
+            let packet = encode_as(mode, &message, 0).unwrap();
+            assert_eq!(Mode::of(packet.bytes()), mode);
+            let mut fds: Vec<_> = packet
+                .body()
+                .map(|body| body.try_clone_to_owned().unwrap())
+                .into_iter()
+                .collect();
+            let body = open_body(packet.bytes(), &mut fds).unwrap();
+            assert_eq!(decode::<ToKeeper>(&body).unwrap(), message);
+            assert!(fds.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_greeting_of_an_earlier_keeper_is_understood() {
+    #[derive(Encode)]
+    enum Earlier {
+        #[n(0)]
+        Hello(#[n(0)] EarlierHello),
+    }
+    #[derive(Encode)]
+    struct EarlierHello {
+        #[n(0)]
+        protocol: u32,
+        #[n(1)]
+        keeper_pid: u32,
+        #[n(2)]
+        version: String,
+        #[n(3)]
+        foreground: bool,
+        #[n(4)]
+        restarts: u32,
+        #[n(5)]
+        last_exit: Option<ExitInfo>,
+    }
+    let hello = Earlier::Hello(EarlierHello {
+        protocol: 1,
+        keeper_pid: 2,
+        version: "0.1.0".to_owned(),
+        foreground: false,
+        restarts: 3,
+        last_exit: None,
+    });
+    let FromKeeper::Hello(hello) = decode(&bytes_of(&hello)).unwrap() else {
+        panic!("no greeting")
+    };
+    assert_eq!((hello.protocol, hello.restarts, hello.series), (1, 3, 0));
+}
+
 #[test]
 fn false_bodies_are_not_read() {
     let header = |length: u32| [vec![1], length.to_le_bytes().to_vec()].concat();
@@ -338,7 +418,7 @@ fn false_bodies_are_not_read() {
         Err(FrameError::BadBody)
     ));
     assert!(matches!(open(&[], None), Err(FrameError::Empty)));
-    assert!(matches!(open(&[2], None), Err(FrameError::Kind(2))));
+    assert!(matches!(open(&[6], None), Err(FrameError::Kind(6))));
 }
 
 #[test]

@@ -15,8 +15,44 @@ pub const MESSAGE_MAX: usize = 16 * 1024 * 1024;
 /// The most descriptors that a message may carry (the kernel's own limit is 253 for a packet).
 pub const MAX_FDS: usize = 250;
 
-const KIND_INLINE: u8 = 0;
-const KIND_MEMFD: u8 = 1;
+/// Set in a packet's kind when the message is in a memfd.
+const IN_MEMFD: u8 = 1;
+
+/// When the keeper carries a request out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// At once, also while a transaction is open.
+    #[default]
+    Single,
+    /// With the next [`Mode::Last`]; never, if the line closes before it. This opens a transaction, or is the
+    /// next request of the open one.
+    Held,
+    /// At once, after everything that is held: it ends the transaction. Without an open one it is a single request.
+    Last,
+}
+
+impl Mode {
+    /// The first byte of a packet.
+    fn kind(self, in_memfd: bool) -> u8 {
+        let mode = match self {
+            Self::Single => 0,
+            Self::Held => 2,
+            Self::Last => 4,
+        };
+        mode | if in_memfd { IN_MEMFD } else { 0 }
+    }
+
+    /// The mode that a packet's first byte names; `Single` for one that names none, for what cannot be understood
+    /// is refused at once.
+    #[must_use]
+    pub fn of(packet: &[u8]) -> Self {
+        match packet.first().map(|kind| kind & !IN_MEMFD) {
+            Some(2) => Self::Held,
+            Some(4) => Self::Last,
+            _ => Self::Single,
+        }
+    }
+}
 
 /// A packet ready to be sent.
 #[derive(Debug)]
@@ -74,15 +110,27 @@ pub enum FrameError {
     Memfd(#[source] io::Error),
 }
 
-/// Encodes a message that will be sent with `fds` descriptors.
+/// Encodes a single message that will be sent with `fds` descriptors.
 ///
 /// # Errors
 /// Too large, too many descriptors, or no memfd could be made for a large one.
 pub fn encode<M: Encode<()>>(message: &M, fds: usize) -> Result<Outgoing, FrameError> {
+    encode_as(Mode::Single, message, fds)
+}
+
+/// Encodes a message of this mode that will be sent with `fds` descriptors.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_as<M: Encode<()>>(
+    mode: Mode,
+    message: &M,
+    fds: usize,
+) -> Result<Outgoing, FrameError> {
     if fds > MAX_FDS {
         return Err(FrameError::TooManyFds(fds));
     }
-    let mut bytes = vec![KIND_INLINE];
+    let mut bytes = vec![mode.kind(false)];
     minicbor::encode(message, &mut bytes).map_err(|_| FrameError::Encode)?;
     let length = bytes.len() - 1;
     if length <= INLINE_MAX {
@@ -93,7 +141,7 @@ pub fn encode<M: Encode<()>>(message: &M, fds: usize) -> Result<Outgoing, FrameE
     }
     let body = memfd::sealed("rota-message", &bytes[1..]).map_err(FrameError::Memfd)?;
     let announced = u32::try_from(length).map_err(|_| FrameError::TooLarge)?;
-    let mut header = vec![KIND_MEMFD];
+    let mut header = vec![mode.kind(true)];
     header.extend_from_slice(&announced.to_le_bytes());
     Ok(Outgoing {
         bytes: header,
@@ -101,7 +149,7 @@ pub fn encode<M: Encode<()>>(message: &M, fds: usize) -> Result<Outgoing, FrameE
     })
 }
 
-/// Finds the message's bytes in a packet, taking the memfd of a large one off the end of `fds`.
+/// Finds the message's bytes in a packet of any mode, taking the memfd of a large one off the end of `fds`.
 ///
 /// # Errors
 /// See [`FrameError`].
@@ -111,8 +159,8 @@ pub fn open_body<'a>(
 ) -> Result<Cow<'a, [u8]>, FrameError> {
     match packet.split_first() {
         None => Err(FrameError::Empty),
-        Some((&KIND_INLINE, body)) => Ok(Cow::Borrowed(body)),
-        Some((&KIND_MEMFD, length)) => {
+        Some((0 | 2 | 4, body)) => Ok(Cow::Borrowed(body)),
+        Some((1 | 3 | 5, length)) => {
             let length: [u8; 4] = length.try_into().map_err(|_| FrameError::NoBody)?;
             let length = u32::from_le_bytes(length) as usize;
             if length > MESSAGE_MAX {

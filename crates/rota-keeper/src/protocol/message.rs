@@ -87,6 +87,10 @@ pub enum ToKeeper {
         #[n(0)]
         code: i32,
     },
+    /// This supervisor has taken over everything that was handed back. If it dies a second or more after this, the
+    /// next one is started at once, however often that happens.
+    #[n(8)]
+    Up,
 }
 
 /// A message of the keeper.
@@ -204,7 +208,7 @@ pub enum FromKeeper {
 /// Who the keeper is.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Hello {
-    /// [`super::PROTOCOL_VERSION`] of the keeper.
+    /// [`super::PROTOCOL_VERSION`] of the keeper. To one of version 1, send single requests only.
     #[n(0)]
     pub protocol: u32,
     /// The keeper's process id.
@@ -222,6 +226,12 @@ pub struct Hello {
     /// How the last one ended, if there was one.
     #[n(5)]
     pub last_exit: Option<ExitInfo>,
+    /// How many supervisors in a row, up to this one, ended before they were [`ToKeeper::Up`] for a second, and by
+    /// something else than SIGKILL. One that was killed before that neither counts nor ends the row. 0 from
+    /// keepers that do not tell.
+    #[n(6)]
+    #[cbor(default)]
+    pub series: u32,
 }
 
 /// The step of a spawn that failed.
@@ -273,4 +283,8 @@ pub enum Refusal {
     /// The child still runs.
     #[n(5)]
     StillRunning,
+    /// A transaction was larger than the keeper holds. Its requests so far have been carried out, and the others
+    /// will be, but no longer all or none. No request was lost.
+    #[n(6)]
+    TooMuchHeld,
 }

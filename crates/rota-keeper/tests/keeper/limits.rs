@@ -3,12 +3,12 @@
 use std::fs::{self};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use rota_keeper::protocol::{FromKeeper, Refusal, SpawnSpec, ToKeeper};
+use rota_keeper::protocol::{FromKeeper, Mode, Refusal, SpawnSpec, ToKeeper};
 use rota_sys::process::kill;
 use rota_sys::signal::Signal;
 use rota_sys::{procfs, scm};
 
-use crate::rig::{Rig, pipe, shell};
+use crate::rig::{Rig, pipe, put, put_blob, shell};
 
 pub fn large() {
     let (rig, line) = Rig::supervised();
@@ -181,4 +181,75 @@ pub fn full_table() {
     line.spawn(5, shell("exit 0"), &[]);
     line.exited(5);
     rig.finish(&line);
+}
+
+pub fn much_to_hand_back() {
+    let (rig, line) = Rig::supervised();
+    // Much more than the socket takes at once, each with descriptors of its own.
+    const ENTRIES: usize = 1000;
+    let ends: Vec<_> = (0..ENTRIES)
+        .map(|number| {
+            let (read, write) = pipe();
+            let entry = put(&format!("entry {number:04}"), &[b'x'; 1000]);
+            line.send(&entry, &[read.as_fd(), write.as_fd()]);
+            rustix::fs::fstat(&read).unwrap().st_ino
+        })
+        .collect();
+    line.settle();
+    line.kill();
+    // This one hardly begins to read, and dies.
+    let line = rig.supervisor();
+    assert!(matches!(line.message(), FromKeeper::Hello(_)));
+    line.kill();
+    let line = rig.supervisor();
+    let restored = line.restored();
+    assert_eq!(restored.entries.len(), ENTRIES + 2);
+    for ((key, blob, fds), inode) in restored.entries[2..].iter().zip(ends) {
+        assert_eq!((blob.len(), fds.len()), (1000, 2), "{key}");
+        assert_eq!(rustix::fs::fstat(&fds[0]).unwrap().st_ino, inode, "{key}");
+    }
+    let before = procfs::fd_count(rig.keeper).unwrap();
+    for (key, ..) in &restored.entries[2..] {
+        line.send(&ToKeeper::Drop { key: key.clone() }, &[]);
+    }
+    line.settle();
+    assert_eq!(procfs::fd_count(rig.keeper).unwrap(), before - 2 * ENTRIES);
+    rig.finish(&line);
+}
+
+pub fn no_growth() {
+    let (rig, line) = Rig::supervised();
+    let (read, _write) = pipe();
+    let mut random = fastrand::Rng::with_seed(4);
+    let mut state = [0; 4000];
+    let mut turn = |turns: usize| {
+        for _ in 0..turns {
+            let key = format!("state/{}", random.usize(..100));
+            let length = random.usize(..state.len());
+            state[..8].fill(random.u8(..));
+            line.hold(&put_blob(&key, &state[..length]), &[]);
+            if random.usize(..10) == 0 {
+                let key = format!("listener/{}", random.usize(..100));
+                line.send_as(Mode::Last, &put(&key, &state[..length]), &[read.as_fd()]);
+            }
+        }
+        line.settle();
+        resident_kib(rig.keeper)
+    };
+    turn(20_000);
+    let before = turn(20_000);
+    let after = turn(60_000);
+    assert!(
+        after < before + 512,
+        "{before} KiB, and {after} KiB after three times as many requests"
+    );
+    rig.finish(&line);
+}
+
+fn resident_kib(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    line.and_then(|line| line.split_ascii_whitespace().nth(1))
+        .and_then(|number| number.parse().ok())
+        .unwrap()
 }

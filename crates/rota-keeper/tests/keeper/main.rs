@@ -14,6 +14,7 @@ mod processes;
 mod rig;
 mod succession;
 mod tests;
+mod transactions;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use rota_keeper::client::KeeperClient;
-use rota_keeper::protocol::{Env, ExitInfo, FromKeeper, Hello, SpawnSpec, ToKeeper};
+use rota_keeper::protocol::{Env, ExitInfo, FromKeeper, Hello, Mode, SpawnSpec, ToKeeper};
 use rota_sys::process::{self, ExitStatus, kill_group};
 use rota_sys::signal::Signal;
 use rota_sys::spawn::Spawn;
@@ -18,6 +18,9 @@ use tempfile::TempDir;
 
 /// Only against hanging: no test passes or fails by how long something takes.
 const HANG: Duration = Duration::from_secs(60);
+
+/// A child that no test has.
+const NOBODY: u64 = 4_711_000;
 
 pub struct Rig {
     pub keeper: u32,
@@ -120,8 +123,17 @@ impl Drop for Rig {
 
 impl Line {
     pub fn send(&self, message: &ToKeeper, fds: &[BorrowedFd<'_>]) {
+        self.send_as(Mode::Single, message, fds);
+    }
+
+    /// Sends a request that waits for the rest of its transaction.
+    pub fn hold(&self, message: &ToKeeper, fds: &[BorrowedFd<'_>]) {
+        self.send_as(Mode::Held, message, fds);
+    }
+
+    pub fn send_as(&self, mode: Mode, message: &ToKeeper, fds: &[BorrowedFd<'_>]) {
         loop {
-            match self.client.send(message, fds) {
+            match self.client.send_as(mode, message, fds) {
                 Ok(()) => return,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     wait_for(self.client.as_fd(), PollFlags::OUT);
@@ -204,10 +216,64 @@ impl Line {
         }
     }
 
+    /// Waits until the keeper has dealt with everything that was sent: requests are answered in order.
+    pub fn settle(&self) {
+        self.send(
+            &ToKeeper::Signal {
+                child: NOBODY,
+                signal: 1,
+                group: false,
+            },
+            &[],
+        );
+        match self.message() {
+            FromKeeper::SignalFailed { child: NOBODY, .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Kills the supervisor's process.
+    pub fn kill(self) {
+        process::kill(self.pid, Signal::KILL).unwrap();
+    }
+
     /// Lets the supervisor's process exit with this code.
     pub fn end(&self, code: u8) {
         use std::io::Write as _;
         (&self.process).write_all(&[code]).unwrap();
+    }
+}
+
+impl Restored {
+    /// An entry's blob, and how many descriptors it has.
+    pub fn entry(&self, key: &str) -> Option<(&[u8], usize)> {
+        let (_, blob, fds) = self.entries.iter().find(|(of, ..)| of == key)?;
+        Some((blob, fds.len()))
+    }
+}
+
+/// Replaces an entry's blob.
+pub fn put_blob(key: &str, blob: &[u8]) -> ToKeeper {
+    ToKeeper::PutBlob {
+        key: key.into(),
+        blob: blob.into(),
+    }
+}
+
+/// Puts an entry.
+pub fn put(key: &str, blob: &[u8]) -> ToKeeper {
+    ToKeeper::Put {
+        key: key.into(),
+        blob: blob.into(),
+    }
+}
+
+/// Starts a child.
+pub fn spawn(child: u64, spec: SpawnSpec) -> ToKeeper {
+    ToKeeper::Spawn {
+        request: child,
+        child,
+        spec,
     }
 }
 

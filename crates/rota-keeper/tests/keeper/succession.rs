@@ -259,3 +259,26 @@ pub fn doomed() {
     assert_eq!(rig.wait(), process::ExitStatus::Code(128 + 15));
     assert!(is_gone(pid));
 }
+
+pub fn killed_again_and_again() {
+    let (rig, mut line) = Rig::supervised();
+    // Up, and killed at once, more often than any series of failures may go on without a pause.
+    for _ in 0..30 {
+        line.send(&ToKeeper::Up, &[]);
+        line.kill();
+        line = rig.supervisor();
+        assert_eq!(line.restored().hello.series, 0);
+    }
+    // Two that fail by themselves, one of them although it was up, with a killed one between them.
+    line.send(&ToKeeper::Up, &[]);
+    line.end(3);
+    line = rig.supervisor();
+    assert_eq!(line.restored().hello.series, 1);
+    line.kill();
+    line = rig.supervisor();
+    assert_eq!(line.restored().hello.series, 1);
+    line.end(3);
+    line = rig.supervisor();
+    assert_eq!(line.restored().hello.series, 2);
+    rig.finish(&line);
+}

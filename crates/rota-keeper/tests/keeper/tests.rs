@@ -1,6 +1,6 @@
 //! The list of tests.
 
-use crate::{families, inheritance, limits, processes, succession};
+use crate::{families, inheritance, limits, processes, succession, transactions};
 
 /// Every test by name.
 pub const ALL: &[(&str, fn())] = &[
@@ -47,5 +47,34 @@ pub const ALL: &[(&str, fn())] = &[
         "a_full_table_of_files_is_told_and_survived",
         limits::full_table,
     ),
+    (
+        "supervisors_that_were_up_are_replaced_at_once",
+        succession::killed_again_and_again,
+    ),
+    (
+        "a_transaction_without_end_is_forgotten",
+        transactions::forgotten,
+    ),
+    (
+        "a_whole_transaction_is_done_though_read_after_death",
+        transactions::last_words,
+    ),
+    (
+        "single_requests_overtake_a_transaction",
+        transactions::singles_between,
+    ),
+    (
+        "failures_within_a_transaction_are_told_in_order",
+        transactions::failures_within,
+    ),
+    (
+        "too_large_a_transaction_is_done_in_parts",
+        transactions::too_much,
+    ),
+    (
+        "much_is_handed_back_to_slow_readers",
+        limits::much_to_hand_back,
+    ),
+    ("memory_stays_flat", limits::no_growth),
     ("exit_kills_what_is_left", processes::exit_kills),
 ];
