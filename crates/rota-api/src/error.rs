@@ -78,6 +78,8 @@ pub enum ErrorCode {
     TooLarge,
     /// The daemon is going down.
     ShuttingDown,
+    /// The supervisor died while the command was carried out, and nothing is known of the command any more.
+    Interrupted,
     /// A fault of rota itself.
     #[serde(other)]
     Internal,
@@ -98,7 +100,7 @@ impl ErrorCode {
             | Self::NotReady
             | Self::Errored => 422,
             Self::ShuttingDown => 503,
-            Self::Internal => 500,
+            Self::Interrupted | Self::Internal => 500,
         }
     }
 
@@ -118,6 +120,7 @@ impl ErrorCode {
             | Self::Refused
             | Self::AddressInUse
             | Self::ShuttingDown
+            | Self::Interrupted
             | Self::Internal => ExitCode::Failed,
         }
     }
@@ -127,7 +130,7 @@ impl ErrorCode {
 mod tests {
     use super::*;
 
-    const ALL: [ErrorCode; 17] = [
+    const ALL: [ErrorCode; 18] = [
         ErrorCode::BadRequest,
         ErrorCode::NotFound,
         ErrorCode::NoSuchTarget,
@@ -144,6 +147,7 @@ mod tests {
         ErrorCode::AddressInUse,
         ErrorCode::TooLarge,
         ErrorCode::ShuttingDown,
+        ErrorCode::Interrupted,
         ErrorCode::Internal,
     ];
 

@@ -5,6 +5,12 @@
 //! of [`StreamEvent::Progress`] and exactly one [`StreamEvent::Finished`] at the end. Errors are an
 //! HTTP status with an [`ErrorBody`]. `docs/api.md` describes all of it for people.
 //!
+//! A request that changes something may carry an [`OperationToken`] in the header
+//! [`OperationToken::HEADER`]. Sent again with the same token, by a client whose connection broke, it is
+//! not carried out again: an operation that is under way goes on and answers to this caller as well,
+//! and one that has ended answers with its results at once, for some minutes. What counts is the body
+//! of the first request with a token. A request that was refused is not remembered.
+//!
 //! The types do not know what an app's specification is made of: requests that carry one are
 //! generic over it.
 
@@ -20,6 +26,7 @@ pub mod paths;
 mod query;
 mod request;
 mod status;
+mod token;
 mod tools;
 mod view;
 
@@ -38,6 +45,7 @@ pub use request::{
     CommandRequest, ShutdownRequest, SignalRequest, SignalResponse, StartRequest, Verb,
 };
 pub use status::{AppStatus, WorkerStatus};
+pub use token::{NoToken, OperationToken};
 pub use tools::{
     ProfileKind, ProfileRequest, ProfileSource, StackRequest, StackResponse, StackState, StackView,
 };

@@ -7,8 +7,11 @@ use crate::{AppStatus, HealthView, InsideView, ProcessView, WorkerStatus};
 /// `GET /v1/version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
-    /// The daemon's version.
+    /// The supervisor's version, which is the daemon's.
     pub version: String,
+    /// The keeper's version: after an upgrade it may be older. `None` from a daemon that does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeper_version: Option<String>,
     /// The process that serves this answer.
     pub supervisor_pid: u32,
     /// The parent of everything; signals go to this one.

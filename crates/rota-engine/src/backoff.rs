@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Policy;
 
 /// A small generator for jitter (splitmix64): seeded, so that a run can be repeated.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Rng(u64);
 
 impl Rng {
@@ -29,7 +31,7 @@ impl Rng {
 }
 
 /// What a slot remembers about its failures.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct History {
     /// Unstable ends in a row; too many, and the slot is given up.
     pub(crate) unstable: u32,

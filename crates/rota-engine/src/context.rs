@@ -37,7 +37,7 @@ impl Shared {
     }
 
     pub(crate) fn next_worker(&mut self) -> WorkerId {
-        self.last_worker += 1;
+        self.last_worker = self.last_worker.saturating_add(1);
         WorkerId(self.last_worker)
     }
 }

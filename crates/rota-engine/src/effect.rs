@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{AppId, CommandId, ExitStatus, FailReason, Generation, Outcome, Slot, Verb, WorkerId};
 
 /// Something that the supervisor is to do, in the order given.
@@ -65,7 +67,7 @@ pub enum Effect {
 }
 
 /// Why a worker is being stopped.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum StopReason {
     /// A command: stop, delete, shutdown or restart.
     Command(Verb),

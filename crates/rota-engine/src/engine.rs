@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::app::{App, Life};
 use crate::backoff::Rng;
 use crate::context::{Context, Shared};
+use crate::saved::is_default;
 use crate::spec::Spec;
 use crate::{
     AppId, AppView, Command, CommandId, Effect, Event, Outcome, Refusal, Summary, Time, WorkerId,
@@ -13,21 +16,40 @@ use crate::{
 
 /// The state machine of all apps.
 ///
-/// Plain data: cloning it is a checkpoint.
-#[derive(Clone, PartialEq, Debug)]
+/// Plain data: a clone of it, or what it saves, goes on where it was.
+#[derive(Clone, Debug)]
 pub struct Engine {
-    now: Time,
-    shared: Shared,
-    apps: BTreeMap<AppId, App>,
-    shutdown: Option<Shutdown>,
+    pub(crate) now: Time,
+    pub(crate) shared: Shared,
+    pub(crate) apps: BTreeMap<AppId, App>,
+    pub(crate) shutdown: Option<Shutdown>,
+    /// Apps whose state may have changed since somebody asked. No part of the state.
+    pub(crate) changed: BTreeSet<AppId>,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Shutdown {
-    commands: Vec<CommandId>,
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Shutdown {
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) commands: Vec<CommandId>,
     /// How many workers there were when it began.
-    stopped: u32,
-    complete: bool,
+    pub(crate) stopped: u32,
+    pub(crate) complete: bool,
+}
+
+impl PartialEq for Engine {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            now,
+            shared,
+            apps,
+            shutdown,
+            changed: _,
+        } = self;
+        *now == other.now
+            && *shared == other.shared
+            && *apps == other.apps
+            && *shutdown == other.shutdown
+    }
 }
 
 impl Engine {
@@ -43,6 +65,7 @@ impl Engine {
             },
             apps: BTreeMap::new(),
             shutdown: None,
+            changed: BTreeSet::new(),
         }
     }
 
@@ -100,13 +123,14 @@ impl Engine {
     }
 
     /// Runs `work` on an app, if it is there.
-    fn with_app(
+    pub(crate) fn with_app(
         &mut self,
         id: AppId,
         out: &mut Vec<Effect>,
         work: impl FnOnce(&mut App, &mut Context),
     ) {
         if let Some(app) = self.apps.get_mut(&id) {
+            self.changed.insert(id);
             let mut cx = Context {
                 now: self.now,
                 app: id,
@@ -187,7 +211,8 @@ impl Engine {
         Some(id)
     }
 
-    fn settle(&mut self, id: AppId, out: &mut Vec<Effect>) {
+    /// Has an app do what can be done now, and removes it if it is over.
+    pub(crate) fn settle(&mut self, id: AppId, out: &mut Vec<Effect>) {
         self.with_app(id, out, |app, cx| {
             app.on_time(cx);
             app.settle(cx);
@@ -224,7 +249,7 @@ impl Engine {
         }
     }
 
-    fn end_shutdown(&mut self, out: &mut Vec<Effect>) {
+    pub(crate) fn end_shutdown(&mut self, out: &mut Vec<Effect>) {
         let quiet = self.apps.values().all(|app| app.workers.is_empty());
         let Some(shutdown) = self.shutdown.as_mut().filter(|_| quiet) else {
             return;

@@ -2,7 +2,8 @@
 //!
 //! The supervisor feeds [`Event`]s together with the [`Time`] into [`Engine::handle`] and performs
 //! the [`Effect`]s that come out; [`Engine::next_deadline`] says when to send [`Event::Tick`] at
-//! the latest. All policy lives here: `docs/engine.md` has the tables and the invariants.
+//! the latest. An engine continues from what an earlier one has saved ([`Engine::save_app`],
+//! [`Engine::restore`]). All policy lives here: `docs/engine.md` has the tables and the invariants.
 
 mod app;
 mod backoff;
@@ -13,6 +14,7 @@ mod event;
 mod outcome;
 mod policy;
 mod pulse;
+mod saved;
 mod slot;
 mod spec;
 mod time;
@@ -25,6 +27,7 @@ pub use event::{AppId, Command, CommandId, Event, ExitStatus, Generation, Slot, 
 pub use outcome::{FailReason, Failure, Outcome, Refusal, Summary, Verb};
 pub use policy::Policy;
 pub use pulse::{Answer, PulseEffect, PulseSettings, Pulses, Sight};
+pub use saved::{AppFacts, RestoredApp, SavedApp, SavedShared, SlotFacts, WorkerFacts};
 pub use time::Time;
 pub use view::{
     AppStatus, AppView, ExitRecord, RolloutPhase, RolloutView, SlotStatus, SlotView, WorkerStatus,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{ExitStatus, Generation, Slot, WorkerId};
 
 /// The one answer to a command.
@@ -29,7 +31,7 @@ pub struct Summary {
 }
 
 /// A command that did not succeed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Failure {
     /// What stood in its way.
     pub reason: FailReason,
@@ -40,7 +42,7 @@ pub struct Failure {
 }
 
 /// Why a worker, or the command that needed it, failed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum FailReason {
     /// A worker ended by itself.
     Crashed {
@@ -112,7 +114,7 @@ impl FailReason {
 }
 
 /// The kind of a command.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Verb {
     /// `Start`
     Start,

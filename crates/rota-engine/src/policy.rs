@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The settings of one generation of an app.
 ///
 /// Timeouts that concern a worker are read from the generation that the worker was spawned with,
 /// so that a rollout that changes them does not change them for the old workers.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Policy {
     /// Number of slots. Read by `Start` of an app that is not running, and by nothing else:
     /// afterwards `Scale` changes the number.

@@ -1,34 +1,45 @@
 //! A worker's place in its app.
 
+use serde::{Deserialize, Serialize};
+
 use crate::backoff::History;
+use crate::saved::is_default;
 use crate::spec::Spec;
 use crate::{ExitRecord, FailReason, SlotStatus, Time, WorkerId};
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct SlotState {
     /// The number that users see.
     pub(crate) id: u32,
     /// Set by commands (and by a worker that ended as it was meant to), never by failures.
     pub(crate) wanted: bool,
     /// Scaled away: it goes when its last process has gone.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) retiring: bool,
     /// What its next worker is started with.
     pub(crate) spec: Spec,
     pub(crate) seat: Seat,
     /// A worker that is to take the seat: started by a rollout or a planned replacement.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) incoming: Option<WorkerId>,
     /// Workers on their way out.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) outgoing: Vec<WorkerId>,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) history: History,
     /// Whether it had a worker since an operator started it.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) begun: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) restarts: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) last_exit: Option<ExitRecord>,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) last_failure: Option<FailReason>,
 }
 
 /// Who holds a slot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Seat {
     /// Nobody, on purpose.
     Empty,

@@ -3,11 +3,15 @@
 use std::ops::Add;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Monotonic time since an arbitrary origin, in milliseconds.
 ///
 /// The engine never reads a clock. A time earlier than one seen before is treated as the latest
 /// one seen, so that a clock that steps back delays nothing and repeats nothing.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
 pub struct Time(pub u64);
 
 impl Time {

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::saved::is_default;
 use crate::{AppId, ExitStatus, FailReason, Generation, Policy, Slot, StopReason, Time, WorkerId};
 
 /// One word about an app.
@@ -116,7 +119,7 @@ pub struct SlotView<'a> {
 }
 
 /// How a process ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ExitRecord {
     /// Which worker.
     pub worker: WorkerId,
@@ -127,6 +130,7 @@ pub struct ExitRecord {
     /// How long after its start.
     pub after: Duration,
     /// Why it was being stopped; `None`: it ended by itself.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub stopped: Option<StopReason>,
 }
 

@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::context::Context;
+use crate::saved::is_default;
 use crate::spec::Spec;
 use crate::{Effect, Notice, Slot, StopReason, Time, WorkerId, WorkerStatus};
 
@@ -13,21 +16,25 @@ use crate::{Effect, Notice, Slot, StopReason, Time, WorkerId, WorkerStatus};
 /// but a signal that the supervisor could not deliver has to be sent again.
 const KILL_AGAIN: Duration = Duration::from_secs(5);
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Worker {
     pub(crate) id: WorkerId,
     pub(crate) slot: Slot,
     pub(crate) spec: Spec,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) pid: Option<u32>,
     pub(crate) started: Time,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) ready: Option<Time>,
     pub(crate) phase: Phase,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) stopping: Option<StopReason>,
     /// A successor may run beside it while it is on its way out.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) overlap: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Phase {
     Starting {
         until: Time,

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use rota_sys::process::{self, kill, kill_group, pidfd_kill};
 use rota_sys::procfs;
 use rota_sys::signal::Signal;
 
 use crate::protocol::{ExitInfo, ExitStatus};
+use crate::state::SavedChild;
 
 /// The most children, ended and not yet forgotten ones included.
 pub(crate) const CHILDREN_MAX: usize = 65_536;
@@ -214,6 +215,41 @@ impl Children {
                 let pidfd = child.moved.as_ref()?.pidfd.as_ref()?;
                 Some((*key, pidfd.as_fd()))
             })
+    }
+
+    /// What is to be known after another image of this process has taken over.
+    pub(crate) fn save(&self) -> Vec<SavedChild> {
+        let saved = |(key, child): (&u64, &Child)| SavedChild {
+            key: *key,
+            leader: child.leader,
+            leader_reaped: child.leader_reaped,
+            main: child.moved.as_ref().map(|moved| moved.pid),
+            pidfd: child
+                .moved
+                .as_ref()
+                .and_then(|moved| Some(moved.pidfd.as_ref()?.as_raw_fd())),
+            exit: child.exit,
+            announced: child.announced,
+        };
+        self.table.iter().map(saved).collect()
+    }
+
+    /// The descriptors that belong to it.
+    pub(crate) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let moved = self.table.values().filter_map(|child| child.moved.as_ref());
+        moved.filter_map(|moved| Some(moved.pidfd.as_ref()?.as_fd()))
+    }
+
+    /// A child of an earlier image, with its descriptor.
+    pub(crate) fn restore(&mut self, saved: &SavedChild, pidfd: Option<OwnedFd>) {
+        let child = Child {
+            leader: saved.leader,
+            leader_reaped: saved.leader_reaped,
+            moved: saved.main.map(|pid| Moved { pid, pidfd }),
+            exit: saved.exit,
+            announced: saved.announced,
+        };
+        self.table.insert(saved.key, child);
     }
 
     /// Whether a process is the leader or the main process of a child that runs.

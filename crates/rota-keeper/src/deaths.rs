@@ -30,8 +30,17 @@ impl Keeper {
         if Some(pid) == self.supervisor.pid() {
             let _ = kill_group(pid, Signal::KILL);
             self.hear_last_words();
-            self.supervisor.ended(reap(pid), self.is_leaving(), now);
+            let exit = reap(pid);
+            let expected = self.is_leaving() || self.upgrade.is_switching();
+            self.supervisor.ended(exit, expected, now);
+            if !expected {
+                self.upgrade.supervisor_ended(exit.status);
+            }
             return;
+        }
+        if self.upgrade.is_trial(pid) {
+            let _ = kill_group(pid, Signal::KILL);
+            return self.trial_ended(reap(pid));
         }
         match self.children.classify(pid) {
             Dead::Main(key) => {

@@ -8,26 +8,24 @@ use std::os::fd::AsFd as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rota_sys::limits::raise_nofile;
-use rota_sys::memfd;
-use rota_sys::process::become_subreaper;
-use rota_sys::signal::{Signal, Signals, ignore_sigpipe};
+use rota_sys::signal::{Signal, Signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::children::Children;
 use crate::link::{Packet, Received};
 use crate::log;
-use crate::options::{API_KEY, BOOT_KEY, KeeperOptions};
+use crate::options::Settings;
 use crate::orphans::Orphans;
 use crate::outbox::Outbox;
 use crate::protocol::{FromKeeper, Hello, PROTOCOL_VERSION};
-use crate::store::{BLOB_MAX, Store};
+use crate::store::Store;
 use crate::supervisor::Supervisor;
 use crate::tag::Tag;
 use crate::transaction::Transaction;
+use crate::upgrade::Upgrade;
 
 /// The signals that are handed to the supervisor.
-const FORWARDED: [Signal; 8] = [
+pub(crate) const FORWARDED: [Signal; 8] = [
     Signal::HUP,
     Signal::USR1,
     Signal::USR2,
@@ -49,8 +47,8 @@ const CHILDREN_GRACE: Duration = Duration::from_secs(7);
 /// Everything the keeper knows.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    options: KeeperOptions,
-    signals: Signals,
+    pub(crate) settings: Settings,
+    pub(crate) signals: Signals,
     pub(crate) tag: Tag,
     pub(crate) store: Store,
     pub(crate) children: Children,
@@ -59,12 +57,13 @@ pub(crate) struct Keeper {
     pub(crate) outbox: Outbox,
     pub(crate) transaction: Transaction,
     /// Signals that came when there was no supervisor.
-    unseen: Vec<i32>,
-    leaving: Option<Leaving>,
+    pub(crate) unseen: Vec<i32>,
+    pub(crate) leaving: Option<Leaving>,
+    pub(crate) upgrade: Upgrade,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Leaving {
+pub(crate) struct Leaving {
     code: i32,
     supervisor_until: Instant,
     children_until: Instant,
@@ -79,46 +78,10 @@ struct Ready {
 }
 
 impl Keeper {
-    /// Prepares the process and the store.
-    pub(crate) fn new(mut options: KeeperOptions) -> io::Result<Self> {
-        ignore_sigpipe();
-        let mut watched = FORWARDED.to_vec();
-        watched.push(Signal::CHLD);
-        let signals = Signals::block(&watched)?;
-        become_subreaper()?;
-        if let Err(error) = raise_nofile() {
-            log(format_args!(
-                "cannot raise the limit of open files: {error}"
-            ));
-        }
-        let mut store = Store::default();
-        let refused = |limit: &'static str| io::Error::new(io::ErrorKind::InvalidInput, limit);
-        let api = options.api.try_clone()?;
-        store
-            .put(API_KEY.to_owned(), Vec::new(), Some(vec![api]))
-            .map_err(refused)?;
-        if let Some(boot) = options.boot.take() {
-            store
-                .put(BOOT_KEY.to_owned(), memfd::read(&boot, BLOB_MAX)?, None)
-                .map_err(refused)?;
-        }
-        Ok(Self {
-            tag: Tag::new(&options.home),
-            options,
-            signals,
-            store,
-            children: Children::default(),
-            orphans: Orphans::default(),
-            supervisor: Supervisor::new(Instant::now()),
-            outbox: Outbox::default(),
-            transaction: Transaction::default(),
-            unseen: Vec::new(),
-            leaving: None,
-        })
-    }
-
     /// Runs until the end, and returns the exit code.
     pub(crate) fn run(mut self) -> i32 {
+        // Children of an earlier image may have ended before this one could be told.
+        self.reap_some();
         loop {
             self.advance();
             if let Some(code) = self.done() {
@@ -154,11 +117,12 @@ impl Keeper {
         {
             self.supervisor.kill();
         }
+        self.advance_upgrade(now);
         let due = self.supervisor.deadline().is_some_and(|at| now >= at);
         if due
             && self.supervisor.link.is_none()
             && self.leaving.is_none()
-            && self.supervisor.start(&self.options, now)
+            && self.supervisor.start(&self.settings, now)
         {
             self.hand_back();
         }
@@ -226,6 +190,7 @@ impl Keeper {
             leaving,
             self.orphans.deadline(),
             self.outbox.deadline(),
+            self.upgrade.deadline(),
         ];
         let left = deadlines
             .into_iter()
@@ -334,11 +299,12 @@ impl Keeper {
         self.outbox.push(&FromKeeper::Hello(Hello {
             protocol: PROTOCOL_VERSION,
             keeper_pid: std::process::id(),
-            version: self.options.version.clone(),
-            foreground: self.options.foreground,
+            version: self.settings.version.clone(),
+            foreground: self.settings.foreground,
             restarts: self.supervisor.deaths,
             last_exit: self.supervisor.last_exit,
             series: self.supervisor.series(),
+            upgrade: self.upgrade.note().cloned(),
         }));
         for (key, entry) in self.store.iter() {
             let message = FromKeeper::Entry {
@@ -363,6 +329,7 @@ impl Keeper {
 
     /// Begins the end: kills every child. What else is to be done, the loop does.
     pub(crate) fn leave(&mut self, code: i32) {
+        self.upgrade.abandon();
         for (_, child) in self.children.iter().filter(|(_, child)| child.runs()) {
             child.kill_groups();
         }

@@ -25,6 +25,42 @@ pub struct KeeperOptions {
     pub args: Vec<OsString>,
 }
 
+/// What `rota __keeper` has been told by the image of the same process that ran before, in an upgrade.
+#[derive(Debug)]
+pub struct Resume {
+    /// [`RESUME_FLAG`]: a memfd with the state.
+    pub state: OwnedFd,
+    /// [`PREVIOUS_FLAG`]: the program of before, to go back to.
+    pub previous: Option<OwnedFd>,
+    /// [`FAILED_FLAG`]: why the program to which this is the way back would not do.
+    pub failed: Option<String>,
+}
+
+/// What of the options is needed as long as the keeper lives.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub home: PathBuf,
+    pub lock: OwnedFd,
+    pub foreground: bool,
+    pub version: String,
+    pub program: PathBuf,
+    pub args: Vec<OsString>,
+}
+
+/// The first argument of every keeper. This and the flags below are how images of different versions speak to each
+/// other: `PROGRAM __keeper --trial FD` reads a state and exits, with 0 if it could go on with it;
+/// `PROGRAM __keeper --resume FD [--previous FD] [--failed TEXT]` goes on with it. `--home PATH` may come with
+/// either, for people who look at the list of processes.
+pub const KEEPER_VERB: &str = "__keeper";
+/// The descriptor of a state to be tried.
+pub const TRIAL_FLAG: &str = "--trial";
+/// The descriptor of the state to go on with; see [`Resume`].
+pub const RESUME_FLAG: &str = "--resume";
+/// The descriptor of the program of before; see [`Resume`].
+pub const PREVIOUS_FLAG: &str = "--previous";
+/// Why an upgrade has failed; see [`Resume`].
+pub const FAILED_FLAG: &str = "--failed";
+
 /// The entry that holds the API socket from the start.
 pub const API_KEY: &str = "api";
 /// The entry that holds the start request of `rota run` from the start.

@@ -18,6 +18,7 @@ use rota_sys::procfs;
 use rota_sys::signal::Signal;
 
 use crate::children::{Child, Children};
+use crate::state::SavedHunt;
 use crate::tag::Tag;
 
 /// The exit is announced after this time even if something does not die (a process in a system call that does not
@@ -80,6 +81,24 @@ impl Orphans {
             }
         }
         self.hunts.push(hunt);
+    }
+
+    /// The hunts, for another image of this process.
+    pub(crate) fn save(&self) -> Vec<SavedHunt> {
+        let saved = |hunt: &Hunt| SavedHunt {
+            child: hunt.child,
+            families: hunt.families.iter().copied().collect(),
+        };
+        self.hunts.iter().map(saved).collect()
+    }
+
+    /// Goes on with an earlier image's hunt, with fresh patience.
+    pub(crate) fn restore(&mut self, saved: &SavedHunt, now: Instant) {
+        self.hunts.push(Hunt {
+            child: saved.child,
+            families: saved.families.iter().copied().collect(),
+            until: now + PATIENCE,
+        });
     }
 
     pub(crate) fn is_idle(&self) -> bool {

@@ -82,7 +82,11 @@ impl Keeper {
                 }
             }
             ToKeeper::Exit { code } => self.leave(code),
-            ToKeeper::Up => self.supervisor.came_up(Instant::now()),
+            ToKeeper::Up => {
+                self.supervisor.came_up(Instant::now());
+                self.upgrade.proven();
+            }
+            ToKeeper::Upgrade { program } => self.begin_upgrade(program.into()),
         }
         Ok(())
     }
@@ -252,7 +256,7 @@ fn about(message: &ToKeeper) -> String {
         | ToKeeper::Signal { child, .. }
         | ToKeeper::MainPid { child, .. }
         | ToKeeper::Forget { child } => child.to_string(),
-        ToKeeper::Exit { .. } | ToKeeper::Up => String::new(),
+        ToKeeper::Exit { .. } | ToKeeper::Up | ToKeeper::Upgrade { .. } => String::new(),
     }
 }
 

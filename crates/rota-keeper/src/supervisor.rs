@@ -14,8 +14,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use crate::backoff::{Backoff, Life};
 use crate::link::Link;
 use crate::log;
-use crate::options::{KeeperOptions, SUPERVISOR_FD};
-use crate::protocol::{ExitInfo, ExitStatus};
+use crate::options::{SUPERVISOR_FD, Settings};
+use crate::protocol::ExitInfo;
 
 /// The size of each direction's buffer, in bytes; the kernel may grant less. It spares both sides waits when much
 /// is handed back. The kernel doubles it, and counts at least 512 bytes for a packet: 2048 packets at most.
@@ -59,6 +59,21 @@ impl Supervisor {
         }
     }
 
+    /// So many have ended that were started by other programs in this process. What they were says nothing of how
+    /// this one's will do.
+    pub(crate) fn again(deaths: u32, last_exit: Option<ExitInfo>) -> Self {
+        Self {
+            deaths,
+            last_exit,
+            ..Self::new(Instant::now())
+        }
+    }
+
+    /// How many in a row have failed.
+    pub(crate) fn series(&self) -> u32 {
+        self.backoff.series()
+    }
+
     pub(crate) fn pid(&self) -> Option<u32> {
         match self.state {
             State::Running { pid, .. } => Some(pid),
@@ -74,11 +89,6 @@ impl Supervisor {
         }
     }
 
-    /// How many in a row have failed.
-    pub(crate) fn series(&self) -> u32 {
-        self.backoff.series()
-    }
-
     /// It has taken over.
     pub(crate) fn came_up(&mut self, now: Instant) {
         if let State::Running { up, .. } = &mut self.state {
@@ -87,8 +97,8 @@ impl Supervisor {
     }
 
     /// Starts one; false if that failed and is to be tried again later.
-    pub(crate) fn start(&mut self, options: &KeeperOptions, now: Instant) -> bool {
-        match spawn(options) {
+    pub(crate) fn start(&mut self, settings: &Settings, now: Instant) -> bool {
+        match spawn(settings) {
             Ok((pid, link)) => {
                 self.state = State::Running {
                     pid,
@@ -111,34 +121,29 @@ impl Supervisor {
     }
 
     /// It has been reaped. What is left in the line stays to be read before the next one starts.
-    /// An expected end is not spoken of.
+    /// An expected end is not spoken of, and says nothing of the next one's prospects.
     pub(crate) fn ended(&mut self, exit: ExitInfo, expected: bool, now: Instant) {
         let State::Running { pid, since, up } = self.state else {
             return;
         };
-        let wait = self.backoff.after(Life {
-            lived: now.duration_since(since),
-            up: up.map(|up| now.duration_since(up)),
-            killed: matches!(exit.status, ExitStatus::Signal { number, .. } if number == Signal::KILL.number()),
-        });
+        let wait = if expected {
+            Duration::ZERO
+        } else {
+            self.backoff.after(Life {
+                lived: now.duration_since(since),
+                up: up.map(|up| now.duration_since(up)),
+                killed: exit.status.is_kill(),
+            })
+        };
         self.deaths = self.deaths.saturating_add(1);
         self.last_exit = Some(exit);
         self.state = State::Waiting { until: now + wait };
         if expected {
             return;
         }
-        let how = match exit.status {
-            ExitStatus::Code(code) => format!("exited with code {code}"),
-            ExitStatus::Signal { number, .. } => {
-                format!(
-                    "was ended by {}",
-                    Signal::from_number(number).map_or(number.to_string(), |s| s.to_string())
-                )
-            }
-            ExitStatus::Unknown => "ended".to_owned(),
-        };
         log(format_args!(
-            "the supervisor (pid {pid}) {how}; the next one starts {}, all workers run on",
+            "the supervisor (pid {pid}) {}; the next one starts {}, all workers run on",
+            exit.status,
             when(wait)
         ));
     }
@@ -160,7 +165,7 @@ fn when(wait: Duration) -> String {
     }
 }
 
-fn spawn(options: &KeeperOptions) -> io::Result<(u32, Link)> {
+fn spawn(settings: &Settings) -> io::Result<(u32, Link)> {
     let (ours, theirs) = socketpair(
         AddressFamily::UNIX,
         SocketType::SEQPACKET,
@@ -172,9 +177,9 @@ fn spawn(options: &KeeperOptions) -> io::Result<(u32, Link)> {
         let _ = set_socket_send_buffer_size(end, SOCKET_BUFFER);
     }
     fcntl_setfl(&ours, OFlags::NONBLOCK)?;
-    let mut process = Spawn::new(&options.program);
+    let mut process = Spawn::new(&settings.program);
     process.argv0 = Some("rota".into());
-    process.args.clone_from(&options.args);
+    process.args.clone_from(&settings.args);
     process.env = std::env::vars_os().collect();
     process.fds = vec![(theirs.as_fd(), SUPERVISOR_FD)];
     let pid = process.start().map_err(io::Error::other)?;

@@ -31,6 +31,18 @@ impl Tag {
         }
     }
 
+    /// The marks of an earlier image of this process.
+    pub(crate) fn again(keeper: &str) -> Self {
+        Self {
+            keeper: keeper.to_owned(),
+        }
+    }
+
+    /// What all of them have in common, for [`Self::again`].
+    pub(crate) fn keeper(&self) -> &str {
+        &self.keeper
+    }
+
     /// The value for a child.
     pub(crate) fn of(&self, child: u64) -> String {
         format!("{}:{child}", self.keeper)
@@ -62,6 +74,7 @@ mod tests {
             Tag::new(Path::new("/home/b")).child_of(tag.of(42).as_bytes()),
             None
         );
+        assert_eq!(Tag::again(tag.keeper()).of(7), tag.of(7));
         for value in ["", ":", "42", "x:42"] {
             assert_eq!(tag.child_of(value.as_bytes()), None);
         }

@@ -9,7 +9,8 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use minicbor::{Decode, Encode};
 use rota_keeper::protocol::{
     Env, ExitInfo, ExitStatus, FrameError, FromKeeper, Hello, INLINE_MAX, MAX_FDS, MESSAGE_MAX,
-    Mode, Refusal, SpawnSpec, SpawnStage, ToKeeper, decode, encode, encode_as, open_body,
+    Mode, Refusal, SpawnSpec, SpawnStage, ToKeeper, UpgradeNote, decode, encode, encode_as,
+    open_body,
 };
 use rota_sys::memfd;
 
@@ -76,6 +77,9 @@ fn requests() -> Vec<ToKeeper> {
         ToKeeper::Forget { child: 3 },
         ToKeeper::Exit { code: -1 },
         ToKeeper::Up,
+        ToKeeper::Upgrade {
+            program: "/usr/bin/rota".into(),
+        },
     ]
 }
 
@@ -88,6 +92,12 @@ fn answers() -> Vec<FromKeeper> {
         restarts: 2,
         last_exit: Some(EXIT),
         series: 3,
+        upgrade: Some(UpgradeNote {
+            from: "0.1.0".to_owned(),
+            to: Some("0.2.0".to_owned()),
+            program: "/usr/bin/rota".into(),
+            failed: None,
+        }),
     };
     let unknown = ExitInfo {
         status: ExitStatus::Unknown,
@@ -100,6 +110,7 @@ fn answers() -> Vec<FromKeeper> {
     vec![
         FromKeeper::Hello(Hello {
             last_exit: None,
+            upgrade: None,
             ..hello.clone()
         }),
         FromKeeper::Hello(hello),
@@ -145,6 +156,9 @@ fn answers() -> Vec<FromKeeper> {
             reason: Refusal::Limit,
             about: "k".to_owned(),
             message: "too many".to_owned(),
+        },
+        FromKeeper::UpgradeFailed {
+            message: "no such file".to_owned(),
         },
     ]
 }
@@ -379,6 +393,7 @@ fn a_greeting_of_an_earlier_keeper_is_understood() {
         panic!("no greeting")
     };
     assert_eq!((hello.protocol, hello.restarts, hello.series), (1, 3, 0));
+    assert_eq!(hello.upgrade, None);
 }
 
 #[test]

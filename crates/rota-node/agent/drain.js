@@ -24,7 +24,11 @@ const CLOSE_FRAME = Buffer.from([0x88, 0x02, 0x03, 0xe9]);
 let lastHandover = 0;
 
 function drain({ timeout, grace, handover, last }) {
-  if (draining !== null) return;
+  if (draining !== null) {
+    // A supervisor that has begun since then asks again. It has not heard what the one before it was told.
+    if (draining.over) sayDrained();
+    return;
+  }
   const report = { running: totals.inFlight, connections: 0, handed: 0, told: 0, idle: 0, goodbye: 0, cut: 0 };
   for (const entry of connections.values()) if (!entry.outer) report.connections++;
   // Near its end the time belongs to goodbyes.
@@ -350,5 +354,9 @@ function drained() {
   for (const entry of connections.values()) {
     if (!entry.outer && (entry.open > 0 || entry.upgraded !== '' || entry.requests === 0)) draining.report.cut++;
   }
+  sayDrained();
+}
+
+function sayDrained() {
   say({ act: 'drained', ...draining.report });
 }

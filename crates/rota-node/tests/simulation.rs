@@ -1,5 +1,5 @@
 //! Generated schedules: workers that come, leave, die, refuse, block and hand over what they have, in
-//! every mode, while connections arrive. `ROTA_SIM_SEED` repeats one, `ROTA_SIM_SEEDS` says how many.
+//! every mode, while connections arrive and the primary itself dies. `ROTA_SIM_SEED` repeats one, `ROTA_SIM_SEEDS` says how many.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 
 use rota_node::Balance;
 use rota_node::agent::DrainOrder;
+use rota_node::primary::Saved;
 use support::{FIRST, World};
 
 const WINDOW: usize = 3;
@@ -49,12 +50,16 @@ struct Schedule {
     /// Workers that leave, and the last message that they may have been sent before.
     left: BTreeMap<u64, u64>,
     accepted: BTreeSet<u32>,
+    /// What was last saved, and the number of that state.
+    saved: (u64, Saved),
 }
 
 impl Schedule {
     fn new(seed: u64) -> Self {
+        let world = World::new(WINDOW);
         Self {
-            world: World::new(WINDOW),
+            saved: (world.primary.structure(), world.primary.save()),
+            world,
             random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             last_worker: 0,
             workers: BTreeMap::new(),
@@ -83,6 +88,8 @@ impl Schedule {
             89..91 => self.order(worker),
             91..93 => self.block(worker),
             93..94 => self.count(),
+            94..95 => self.lose(worker),
+            95..96 => self.die(),
             _ => {
                 let time = self.random.below(150);
                 self.world.pass(time);
@@ -143,6 +150,31 @@ impl Schedule {
             assert_eq!(before, None, "connection {number} was taken twice");
         }
         self.world.answer(worker, accepted);
+    }
+
+    fn lose(&mut self, worker: Option<u64>) {
+        if let Some(worker) = worker {
+            self.world.lose(worker);
+        }
+    }
+
+    /// The primary dies. Connections that were with it are closed; those that a worker has been sent may still be
+    /// taken by that one.
+    fn die(&mut self) {
+        self.world.die();
+        let taken = &self.taken;
+        self.accepted.retain(|number| taken.contains_key(number));
+        self.saved = (self.world.primary.structure(), self.world.primary.save());
+        let violations =
+            |world: &World| -> u64 { world.primary.workers().map(|w| w.violations).sum() };
+        for worker in self.workers.keys() {
+            if self.random.below(10) == 0 {
+                self.world.hear(*worker, "the rest of a line\"}");
+            }
+            let lines = usize::try_from(self.random.below(4)).unwrap();
+            self.world.repeat(*worker, lines);
+        }
+        assert_eq!(violations(&self.world), 0);
     }
 
     fn end(&mut self, worker: Option<u64>) {
@@ -218,10 +250,17 @@ impl Schedule {
     }
 
     fn check(&mut self) {
+        let state = (self.world.primary.structure(), self.world.primary.save());
+        if state.0 == self.saved.0 {
+            assert_eq!(state.1, self.saved.1, "changed unnoticed");
+        }
+        self.saved = state;
         let mut held = BTreeSet::new();
         for worker in self.workers.keys() {
             let dealt = self.world.has(*worker);
-            assert!(dealt.len() <= WINDOW, "worker {worker} was given {dealt:?}");
+            // What a dead primary had given it does not count.
+            let ours = dealt.iter().filter(|n| self.accepted.contains(n)).count();
+            assert!(ours <= WINDOW, "worker {worker} was given {dealt:?}");
             for number in dealt {
                 assert!(
                     held.insert(number),
@@ -270,7 +309,8 @@ impl Schedule {
             self.answer(Some(self.last_worker), true);
             self.check();
         }
-        assert_eq!(self.taken.len(), self.accepted.len(), "some wait for ever");
+        let taken = |number| self.taken.contains_key(number);
+        assert!(self.accepted.iter().all(taken), "some wait for ever");
         assert!(self.world.primary.room(FIRST, self.world.now) > 0);
     }
 }

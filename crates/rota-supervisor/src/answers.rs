@@ -13,11 +13,17 @@ impl Supervisor {
     /// Answers a command, when everything that it implied has happened: the last words of a worker may
     /// still be in its pipe, and a listener still be open.
     pub(crate) fn reply(self: &Rc<Self>, command: CommandId, outcome: Outcome) {
-        let answered = self.with(|state| state.operations.answered(command));
+        let answered = self.with(|state| {
+            let answered = state.operations.answered(command)?;
+            // Should this supervisor die before the last words are in: as much as is known now.
+            let foreseen = result_of(&answered.name, &outcome, None);
+            state.operations.foresee(&answered, foreseen);
+            Some(answered)
+        });
         let Some(answered) = answered else {
             return;
         };
-        self.checkpoint(answered.app);
+        self.save_app(answered.app);
         let failed_worker = match &outcome {
             Outcome::Failed(failure) => words::failed_worker(&failure.reason),
             Outcome::Done(_) | Outcome::Refused(_) => None,
@@ -38,7 +44,7 @@ impl Supervisor {
         });
     }
 
-    fn settle(&self, answered: &Answered, result: CommandResult) {
+    fn settle(self: &Rc<Self>, answered: &Answered, result: CommandResult) {
         let text = match (result.ok, result.message.as_str()) {
             (true, message) => format!("{}: {message}", result.app),
             (false, message) => format!("{}: failed: {message}", result.app),
@@ -46,7 +52,7 @@ impl Supervisor {
         if !result.app.is_empty() {
             self.say(&text);
         }
-        self.with(|state| state.operations.settle(answered, result));
+        self.transact(|| self.with(|state| state.operations.settle(answered, result)));
     }
 }
 

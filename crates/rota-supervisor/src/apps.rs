@@ -8,12 +8,13 @@ use std::time::Duration;
 use rota_api::{ExceptionView, FailureKind};
 use rota_config::{AppSpec, ExecMode, Kind, Launch};
 use rota_engine::{AppId, Generation, Policy};
+use serde::{Deserialize, Serialize};
 
 use crate::limits::MemoryPace;
 use crate::worker::Readiness;
 
 /// A specification together with what it means on this machine.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Prepared {
     /// What the user asked for.
     pub spec: AppSpec,
@@ -46,7 +47,7 @@ pub struct App {
 const FAILURES_KEPT: usize = 10;
 
 /// Why a worker failed, with its last words.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Failure {
     /// Unix time in milliseconds.
     pub at: u64,

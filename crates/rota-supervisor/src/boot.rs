@@ -8,17 +8,21 @@ use std::time::Duration;
 
 use rota_api::StartRequest;
 use rota_config::AppSpec;
-use rota_keeper::protocol::FromKeeper;
-use rota_sys::signal::Signal;
+use rota_keeper::protocol::{FromKeeper, Hello};
 use tokio::sync::mpsc;
 
-use crate::checkpoint::{self, Saved};
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Dispatcher, RestoredFacts};
+use crate::estate::Estate;
+use crate::events::exit_status;
 use crate::home::Home;
-use crate::keeper::KeeperLink;
+use crate::keeper::{DispatchKeep, KeeperLink};
+use crate::operations::{Caller, Operations};
+use crate::orders::Orders;
 use crate::output::{self, LogHub, LogOptions, LogTrouble, Terminal};
 use crate::run::Options;
+use crate::saved::Left;
 use crate::supervisor::{Parts, Supervisor};
+use crate::words;
 
 /// How many notices of programs may wait to be dealt with.
 const NOTICES: usize = 256;
@@ -38,25 +42,12 @@ pub(crate) enum BootError {
     /// The keeper ended before it had handed everything back.
     #[error("the keeper has gone")]
     KeeperGone,
+    /// The keeper's first message is missing.
+    #[error("the keeper does not say who it is")]
+    NoHello,
     /// There is nothing to listen on.
     #[error("the keeper has handed over no API socket")]
     NoApiSocket,
-}
-
-/// What the keeper hands back to a new supervisor.
-#[derive(Default)]
-struct Handover {
-    keeper_pid: u32,
-    restarts: u32,
-    api: Option<OwnedFd>,
-    boot: Option<Vec<u8>>,
-    apps: Vec<Saved>,
-    /// Entries that belong to processes of an earlier supervisor.
-    stale: Vec<String>,
-    /// Its workers that are still alive, and those whose end nobody has dealt with.
-    alive: Vec<u64>,
-    ended: Vec<u64>,
-    complaints: Vec<String>,
 }
 
 fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> BootError {
@@ -69,29 +60,47 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> BootError {
 /// When it cannot begin, or the keeper has gone.
 pub(crate) async fn run(options: Options) -> Result<u8, BootError> {
     let keeper = KeeperLink::new(options.keeper_fd).map_err(io_error("reach the keeper"))?;
-    let mut handover = receive(&keeper).await?;
-    let api = handover.api.take().ok_or(BootError::NoApiSocket)?;
-    end_leftovers(&keeper, &mut handover).await?;
+    let mut left = receive(&keeper).await?;
+    let api = left.api.take().ok_or(BootError::NoApiSocket)?;
+    let (mut estate, restored) = Estate::of(&mut left);
 
     let (dispatched, mut from_dispatcher) = mpsc::unbounded_channel();
-    let dispatcher = Dispatcher::start(move |event| {
-        // Fails when the supervisor is ending.
-        let _ = dispatched.send(event);
-    })
+    let second = keeper.second().map_err(io_error("reach the keeper"))?;
+    let (dispatcher, adopted) = Dispatcher::start(
+        move |event| {
+            // Fails when the supervisor is ending.
+            let _ = dispatched.send(event);
+        },
+        Box::new(DispatchKeep::new(second)),
+        restored,
+    )
     .map_err(io_error("start the dispatcher"))?;
     let (notices, mut from_programs) = mpsc::channel(NOTICES);
     let home = Home::new(options.home);
     let logs = log_hub(&home, options.foreground)?;
+    let hello = left.hello.take();
+    let hello = hello.ok_or(BootError::NoHello)?;
     let supervisor = Supervisor::new(Parts {
         home,
         foreground: options.foreground,
-        keeper_pid: handover.keeper_pid,
+        keeper_pid: hello.keeper_pid,
+        keeper_version: hello.version.clone(),
         keeper,
-        dispatcher,
+        dispatcher: Orders::new(dispatcher),
         logs,
         notices,
+        engine: estate.engine.take(),
+        operations: left
+            .operations
+            .take()
+            .map(Operations::restore)
+            .unwrap_or_default(),
     });
-    begin(&supervisor, handover);
+    for complaint in &adopted.complaints {
+        supervisor.say(complaint);
+    }
+    begin(&supervisor, &hello, estate, adopted.workers, left.boot);
+    supervisor.keeper.up();
     let keeper_gone = Rc::new(Cell::new(false));
     spawn_tasks(&supervisor, api, &keeper_gone);
     loop {
@@ -109,55 +118,14 @@ pub(crate) async fn run(options: Options) -> Result<u8, BootError> {
 }
 
 /// Takes what the keeper hands back.
-async fn receive(keeper: &KeeperLink) -> Result<Handover, BootError> {
-    let mut handover = Handover::default();
+async fn receive(keeper: &KeeperLink) -> Result<Left, BootError> {
+    let mut left = Left::default();
     loop {
-        let (message, mut fds) = next(keeper).await?;
-        match message {
-            FromKeeper::Hello(hello) => {
-                handover.keeper_pid = hello.keeper_pid;
-                handover.restarts = hello.restarts;
-            }
-            FromKeeper::Entry { key, blob } => match key.split('/').next() {
-                Some("api") => handover.api = fds.pop(),
-                Some("boot") => handover.boot = Some(blob),
-                Some("app") => match checkpoint::read(&blob) {
-                    Ok(saved) => handover.apps.push(saved),
-                    Err(why) => handover
-                        .complaints
-                        .push(format!("the entry {key} cannot be taken over: {why}")),
-                },
-                _ => handover.stale.push(key),
-            },
-            FromKeeper::Child { child, exited, .. } => match exited {
-                None => handover.alive.push(child),
-                Some(_) => handover.ended.push(child),
-            },
-            FromKeeper::Restored => return Ok(handover),
-            // Signals, and exits that were on their way: children are asked about below.
-            _ => {}
+        let (message, fds) = next(keeper).await?;
+        if left.take(message, fds) {
+            return Ok(left);
         }
     }
-}
-
-/// Ends the workers of a supervisor that died, and forgets what belonged to them.
-async fn end_leftovers(keeper: &KeeperLink, handover: &mut Handover) -> Result<(), BootError> {
-    for worker in &handover.alive {
-        keeper.signal_group(*worker, Signal::KILL.number());
-    }
-    let mut left: std::collections::HashSet<u64> = handover.alive.iter().copied().collect();
-    while !left.is_empty() {
-        if let (FromKeeper::Exited { child, .. }, _) = next(keeper).await? {
-            left.remove(&child);
-        }
-    }
-    for worker in handover.alive.drain(..).chain(handover.ended.drain(..)) {
-        keeper.forget(worker);
-    }
-    for key in handover.stale.drain(..) {
-        keeper.drop_entry(&key);
-    }
-    Ok(())
 }
 
 async fn next(keeper: &KeeperLink) -> Result<(FromKeeper, Vec<OwnedFd>), BootError> {
@@ -193,19 +161,44 @@ fn log_hub(home: &Home, foreground: bool) -> Result<LogHub, BootError> {
 }
 
 /// The apps of an earlier supervisor, or those of `rota run`.
-fn begin(supervisor: &Rc<Supervisor>, handover: Handover) {
-    for complaint in &handover.complaints {
-        supervisor.say(complaint);
+fn begin(
+    supervisor: &Rc<Supervisor>,
+    hello: &Hello,
+    estate: Estate,
+    heard: Vec<RestoredFacts>,
+    boot: Option<Vec<u8>>,
+) {
+    if hello.restarts > 0 {
+        tell_of_death(supervisor, hello, &estate);
     }
-    if handover.restarts > 0 {
-        supervisor.say("the supervisor has died and was started again");
+    let first = !estate.has_apps();
+    if supervisor.foreground && estate.worker_count() > 1 {
+        supervisor.logs.name_workers();
     }
-    if !handover.apps.is_empty() {
-        supervisor.restore(handover.apps);
-        return;
+    supervisor.take_over(estate, heard);
+    if let Some(boot) = boot.filter(|_| first) {
+        start_with(supervisor, &boot);
     }
-    let Some(boot) = handover.boot else { return };
-    let request = match serde_json::from_slice::<StartRequest<AppSpec>>(&boot) {
+}
+
+fn tell_of_death(supervisor: &Supervisor, hello: &Hello, estate: &Estate) {
+    let how = hello.last_exit.map_or(String::new(), |exit| {
+        format!(" ({})", words::exit(exit_status(exit.status)))
+    });
+    supervisor.say(&format!(
+        "the supervisor has died{how} and was started again; {} workers go on",
+        estate.worker_count()
+    ));
+    if estate.poisoned {
+        supervisor.say(
+            "supervisors have died again and again: what was under way is set aside, the workers are left as they are",
+        );
+    }
+}
+
+/// Starts what `rota run` was called with.
+fn start_with(supervisor: &Rc<Supervisor>, boot: &[u8]) {
+    let request = match serde_json::from_slice::<StartRequest<AppSpec>>(boot) {
         Ok(request) => request,
         Err(error) => {
             supervisor.say(&format!("the start request is not understood: {error}"));
@@ -220,7 +213,7 @@ fn begin(supervisor: &Rc<Supervisor>, handover: Handover) {
     if workers.sum::<u32>() > 1 {
         supervisor.logs.name_workers();
     }
-    if let Err(error) = supervisor.start(request, None) {
+    if let Err(error) = supervisor.start(request, Caller::default()) {
         supervisor.say(&format!("error: {error}"));
         if let Some(hint) = &error.hint {
             supervisor.say(hint);

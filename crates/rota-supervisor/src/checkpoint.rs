@@ -1,145 +1,148 @@
-//! What the supervisor leaves with the keeper about each app, and what the next supervisor makes of it.
+//! What has changed since the keeper was told, and the telling.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use rota_api::CommandResult;
-use rota_config::AppSpec;
-use rota_engine::{AppId, Command, CommandId, Effect, Event};
-use serde::{Deserialize, Serialize};
+use rota_engine::{AppId, WorkerId};
+use serde::Serialize;
 
-use crate::apps::App;
-use crate::perform::app_key;
-use crate::requests::prepare;
-use crate::supervisor::{Supervisor, unix_millis};
+use crate::saved::{
+    AppRecord, DAEMON_KEY, OPERATIONS_KEY, SHARED_KEY, SavedDaemon, SavedWorker, app_key,
+    engine_key, worker_key,
+};
+use crate::supervisor::{State, Supervisor, monotonic_millis};
 
-/// The version of [`Saved`] that this program writes.
-const VERSION: u32 = 1;
+/// Entries that are to be written anew. The engine and the operations keep count of their own changes.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    apps: BTreeSet<AppId>,
+    workers: BTreeSet<u64>,
+    /// The counters that the keeper knows.
+    daemon: SavedDaemon,
+}
 
-/// An app as it is stored: what somebody wants, not what happens to be the case.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Saved {
-    version: u32,
-    app: u32,
-    spec: AppSpec,
-    instances: u32,
-    wanted: bool,
-    created_at: u64,
+impl Changes {
+    /// The keeper knows these counters already.
+    pub(crate) fn know(&mut self, daemon: SavedDaemon) {
+        self.daemon = daemon;
+    }
 }
 
 impl Supervisor {
-    /// Stores an app's specification and wanted state.
-    pub(crate) fn checkpoint(&self, app: AppId) {
-        let saved = self.with(|state| {
-            let entry = state.apps.get(&app)?;
+    /// An app's specifications or records have changed.
+    pub(crate) fn save_app(self: &Rc<Self>, app: AppId) {
+        self.transact(|| self.with(|state| state.changes.apps.insert(app)));
+    }
+
+    /// What is known of a worker has changed.
+    pub(crate) fn save_worker(self: &Rc<Self>, worker: u64) {
+        self.transact(|| self.with(|state| state.changes.workers.insert(worker)));
+    }
+
+    /// Tells the keeper all that has changed. Part of every transaction.
+    pub(crate) fn save_changes(&self) {
+        let (apps, workers) = self.with(|state| {
+            let changes = &mut state.changes;
+            (
+                std::mem::take(&mut changes.apps),
+                std::mem::take(&mut changes.workers),
+            )
+        });
+        for app in apps {
+            self.write_app(app);
+        }
+        for worker in workers {
+            let blob = self.with(|state| {
+                let worker = state.workers.get(&worker)?;
+                json(&SavedWorker::of(worker, started(worker)))
+            });
+            if let Some(blob) = blob {
+                self.keeper.put_blob(&worker_key(WorkerId(worker)), blob);
+            }
+        }
+        self.write_engine();
+        self.write_operations();
+        self.write_daemon();
+    }
+
+    fn write_app(&self, app: AppId) {
+        let record = self.with(|state| {
             let view = state.engine.app(app);
-            let generation = view.as_ref().map_or(entry.newest, |view| view.generation);
-            let spec = entry.prepared(generation)?.spec.clone();
-            let instances = view.as_ref().map_or(0, |view| view.instances);
-            let wanted = view.is_none_or(|view| view.slots.iter().any(|slot| slot.wanted));
-            Some(Saved {
-                version: VERSION,
-                app: app.0,
-                created_at: entry.created_at,
-                spec,
-                instances,
-                wanted,
-            })
+            let entry = state.apps.get(&app)?;
+            // A socket without a copy (no descriptors left) is opened anew by the next supervisor.
+            let sockets: Option<Vec<_>> = entry
+                .sockets
+                .iter()
+                .map(|socket| socket.try_clone().ok())
+                .collect();
+            let blob = json(&AppRecord::of(entry, view.as_ref()))?;
+            Some((blob, sockets.unwrap_or_default()))
         });
-        let Some(blob) = saved.and_then(|saved| serde_json::to_vec(&saved).ok()) else {
+        if let Some((blob, sockets)) = record {
+            self.keeper.put(&app_key(app), blob, sockets);
+        }
+    }
+
+    fn write_engine(&self) {
+        let changed = self.with(|state| state.engine.take_changed());
+        if changed.is_empty() {
             return;
-        };
-        self.keeper.put(&app_key(app), blob, Vec::new());
-    }
-
-    /// Takes over the apps that an earlier supervisor left: they are started anew.
-    pub(crate) fn restore(self: &Rc<Self>, mut left: Vec<Saved>) {
-        left.sort_by_key(|saved| saved.app);
-        for saved in left {
-            let name = saved.spec.name.to_string();
-            match self.restore_one(saved) {
-                Ok(()) => self.say(&format!("{name}: taken over from the supervisor that died")),
-                Err(error) => self.say(&format!("{name}: cannot be started again: {error}")),
+        }
+        for app in changed {
+            let blob = self.with(|state| state.engine.save_app(app).as_ref().and_then(json));
+            match blob {
+                Some(blob) => self.keeper.put(&engine_key(app), blob, Vec::new()),
+                None => self.keeper.drop_entry(&engine_key(app)),
             }
         }
+        if let Some(blob) = self.with(|state| json(&state.engine.save_shared())) {
+            self.keeper.put(SHARED_KEY, blob, Vec::new());
+        }
     }
 
-    fn restore_one(self: &Rc<Self>, saved: Saved) -> Result<(), Box<dyn std::error::Error>> {
-        let prepared = prepare(saved.spec)?;
-        let sockets = crate::listen::open(&prepared.spec)?;
-        let mut policy = prepared.policy(self.cpus);
-        if saved.instances > 0 {
-            policy.instances = saved.instances;
-        }
-        let app = AppId(saved.app);
-        let entry = App::new(app, saved.created_at.min(unix_millis()), prepared);
-        self.with(|state| {
-            state.last_app = state.last_app.max(saved.app);
-            state.apps.insert(app, entry);
+    fn write_operations(&self) {
+        let blob = self.with(|state| {
+            let operations = &mut state.operations;
+            operations.take_changed().then(|| json(&operations.save()))
         });
-        self.own_sockets(app, sockets);
-        let start = Command::Start {
-            app,
-            policy,
-            generation: 1,
-        };
-        if saved.wanted {
-            let id = self.command_id(app);
-            self.feed(Event::Command { id, command: start });
-        } else {
-            self.restore_stopped(app, start);
+        if let Some(Some(blob)) = blob {
+            self.keeper.put(OPERATIONS_KEY, blob, Vec::new());
         }
-        Ok(())
     }
 
-    /// Makes a stopped app known to the engine without creating a process: its start is taken back
-    /// before any of it is performed.
-    fn restore_stopped(&self, app: AppId, start: Command) {
-        let (started, stopped) = (self.command_id(app), self.command_id(app));
-        let now = self.now();
-        self.with(|state| {
-            let command = |id, command| Event::Command { id, command };
-            let effects = state.engine.handle(now, command(started, start));
-            let stop = Command::Stop { app, slots: None };
-            // Nobody waits for the answers, and there is nothing to do.
-            let _ = state.engine.handle(now, command(stopped, stop));
-            for effect in effects {
-                if let Effect::Spawn { worker, .. } = effect {
-                    let reason = "it was stopped".to_owned();
-                    let _ = state
-                        .engine
-                        .handle(now, Event::SpawnFailed { worker, reason });
-                }
-            }
-            for id in [started, stopped] {
-                if let Some(answered) = state.operations.answered(id) {
-                    let nothing = CommandResult::done(answered.name.as_str(), "");
-                    state.operations.settle(&answered, nothing);
-                }
-            }
+    fn write_daemon(&self) {
+        let changed = self.with(|state| {
+            let now = counters(state);
+            let changed = state.changes.daemon != now;
+            state.changes.daemon = now.clone();
+            changed.then_some(now)
         });
-    }
-
-    /// A command for whose answer nobody waits.
-    pub(crate) fn command_id(&self, app: AppId) -> CommandId {
-        self.with(|state| {
-            let name = state.app_name(app);
-            let operation = state.operations.begin(None);
-            state.operations.add(operation, app, &name)
-        })
+        if let Some(blob) = changed.as_ref().and_then(json) {
+            self.keeper.put(DAEMON_KEY, blob, Vec::new());
+        }
     }
 }
 
-/// Reads an app's entry.
-///
-/// # Errors
-/// What is wrong with it, for the log.
-pub(crate) fn read(blob: &[u8]) -> Result<Saved, String> {
-    let saved: Saved = serde_json::from_slice(blob).map_err(|error| error.to_string())?;
-    if saved.version > VERSION {
-        return Err(format!(
-            "written by a later version (format {}, known up to {VERSION})",
-            saved.version
-        ));
+fn counters(state: &State) -> SavedDaemon {
+    SavedDaemon {
+        last_app: state.last_app,
+        stopping: state.stopping,
+        something_failed: state.something_failed,
+        positions: state
+            .positions
+            .iter()
+            .map(|(app, position)| (app.0, position.clone()))
+            .collect(),
     }
-    Ok(saved)
+}
+
+/// When a worker was started, by the monotonic clock in milliseconds.
+pub(crate) fn started(worker: &crate::worker::Worker) -> u64 {
+    let age = u64::try_from(worker.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    monotonic_millis().saturating_sub(age)
+}
+
+/// Nothing that is saved has a form that JSON lacks.
+pub(crate) fn json<T: Serialize>(value: &T) -> Option<Vec<u8>> {
+    serde_json::to_vec(value).ok()
 }

@@ -1,6 +1,5 @@
 //! What the keeper, the dispatcher and the notify sockets report, turned into events.
 
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -10,8 +9,9 @@ use rota_node::agent::DrainReport;
 use tokio::sync::watch;
 
 use crate::dispatch::{DispatchCommand, DispatchEvent};
-use crate::launch::worker_key;
 use crate::notify::Notification;
+use crate::output::Reader;
+use crate::saved::{channel_key, worker_key};
 use crate::supervisor::Supervisor;
 use crate::words;
 use crate::worker::{Readiness, Watchdog, Worker};
@@ -48,6 +48,7 @@ impl Supervisor {
                 // A main process that is none of the worker's own: it stays the one that was spawned.
                 if let Ok(worker) = about.parse() {
                     self.update(worker, |w| w.pid = w.spawned_pid);
+                    self.save_worker(worker);
                 }
                 self.say(&format!(
                     "the keeper refused a request about {about}: {message}"
@@ -57,7 +58,8 @@ impl Supervisor {
             FromKeeper::Hello(_)
             | FromKeeper::Entry { .. }
             | FromKeeper::Child { .. }
-            | FromKeeper::Restored => {}
+            | FromKeeper::Restored
+            | FromKeeper::UpgradeFailed { .. } => {}
         }
     }
 
@@ -66,20 +68,26 @@ impl Supervisor {
     /// read to its end.
     fn worker_ended(self: &Rc<Self>, worker: u64, event: Event) {
         self.stop_pulse(worker);
-        self.dispatcher
-            .send(DispatchCommand::RemoveWorker { worker });
-        self.feed(event);
-        self.keeper.forget(worker);
-        self.keeper.drop_entry(&worker_key(WorkerId(worker)));
+        self.transact(|| {
+            self.dispatcher
+                .send(DispatchCommand::RemoveWorker { worker });
+            self.feed(event);
+            self.keeper.forget(worker);
+            self.keeper.drop_entry(&channel_key(WorkerId(worker)));
+        });
         let Some(mut entry) = self.with(|state| state.workers.remove(&worker)) else {
-            return;
+            return self.keeper.drop_entry(&worker_key(WorkerId(worker)));
         };
         if let Some(lost) = entry.agent.undrained.take() {
             self.tell_lost(worker, lost);
         }
-        let readers = std::mem::take(&mut entry.output);
         let app = entry.app;
         self.close_if_over(app);
+        self.read_to_the_end(app, worker, std::mem::take(&mut entry.output));
+    }
+
+    /// Reads what a dead worker has left in its pipes, then lets its entry with the keeper go.
+    pub(crate) fn read_to_the_end(self: &Rc<Self>, app: AppId, worker: u64, readers: Vec<Reader>) {
         let (done, drained) = watch::channel(false);
         self.with(|state| state.draining_output.insert(worker, drained));
         let this = Rc::clone(self);
@@ -111,7 +119,7 @@ impl Supervisor {
     }
 
     /// The last line of a worker is in: completes the record of its failure.
-    fn output_ended(&self, app: AppId, worker: u64) {
+    fn output_ended(self: &Rc<Self>, app: AppId, worker: u64) {
         let tail = self.logs.tail(worker);
         let fatal = self.logs.fatal(worker);
         self.logs.forget(worker);
@@ -124,6 +132,10 @@ impl Supervisor {
                     failure.read_fatal(fatal.clone());
                 }
             }
+        });
+        self.transact(|| {
+            self.keeper.drop_entry(&worker_key(WorkerId(worker)));
+            self.save_app(app);
         });
     }
 
@@ -153,18 +165,8 @@ impl Supervisor {
             DispatchEvent::ChannelClosed { worker } => self.channel_closed(worker),
             DispatchEvent::Drained { worker, report } => self.drained(worker, report),
             DispatchEvent::Undrained { worker, lost } => self.undrained(worker, lost),
-            DispatchEvent::ListenerOpened {
-                app,
-                listener,
-                address,
-                fd,
-                key,
-                slot,
-            } => self.listener_opened(AppId(app), listener, &address, fd, &key, slot),
-            DispatchEvent::ListenerClosed { listener, .. } => {
-                self.keeper.drop_entry(&listener_key(listener));
-            }
-            DispatchEvent::Violation { worker, what } => {
+            DispatchEvent::Violation { worker, what }
+            | DispatchEvent::LostBefore { worker, what } => {
                 let name = self.name_of(worker);
                 self.say(&format!("{name}: {what}"));
             }
@@ -173,7 +175,7 @@ impl Supervisor {
     }
 
     /// A sign of readiness: counts if it is the one that this worker is waited for.
-    fn ready_by(self: &Rc<Self>, worker: u64, sign: Readiness) {
+    pub(crate) fn ready_by(self: &Rc<Self>, worker: u64, sign: Readiness) {
         let counts = self.with(|state| Some(state.workers.get(&worker)?.readiness == sign));
         if counts == Some(true) {
             self.ready(worker);
@@ -182,17 +184,20 @@ impl Supervisor {
 
     /// A worker has nothing left to finish.
     fn drained(self: &Rc<Self>, worker: u64, report: Option<DrainReport>) {
-        if let Some(report) = report {
-            self.drain_report(worker, &report);
-        }
-        self.feed(Event::Drained {
-            worker: WorkerId(worker),
+        self.transact(|| {
+            if let Some(report) = report {
+                self.drain_report(worker, &report);
+            }
+            self.feed(Event::Drained {
+                worker: WorkerId(worker),
+            });
         });
     }
 
     fn channel_closed(self: &Rc<Self>, worker: u64) {
         self.stop_pulse(worker);
         // The keeper's copy of our end would keep the channel open for the worker.
+        self.keeper.drop_entry(&channel_key(WorkerId(worker)));
         let drained = self.with(|state| {
             let entry = state.workers.get_mut(&worker)?;
             entry.has_channel = false;
@@ -205,22 +210,6 @@ impl Supervisor {
         }
     }
 
-    fn listener_opened(
-        &self,
-        app: AppId,
-        listener: u64,
-        address: &str,
-        fd: OwnedFd,
-        key: &str,
-        slot: Option<u32>,
-    ) {
-        let blob = serde_json::json!({
-            "app": app.0, "key": key, "slot": slot, "address": address,
-        });
-        let blob = blob.to_string().into_bytes();
-        self.keeper.put(&listener_key(listener), blob, vec![fd]);
-    }
-
     /// Something that a program said on its notify socket.
     pub(crate) fn on_notification(self: &Rc<Self>, worker: u64, notification: Notification) {
         match notification {
@@ -228,10 +217,16 @@ impl Supervisor {
             Notification::Stopping => self.feed(Event::Leaving {
                 worker: WorkerId(worker),
             }),
-            Notification::Status(text) => self.update(worker, |w| w.status_text = Some(text)),
+            Notification::Status(text) => {
+                self.update(worker, |w| w.status_text = Some(text));
+                self.save_worker(worker);
+            }
             Notification::MainPid(pid) => {
                 self.update(worker, |w| w.pid = Some(pid));
-                self.keeper.main_pid(worker, pid);
+                self.transact(|| {
+                    self.save_worker(worker);
+                    self.keeper.main_pid(worker, pid);
+                });
             }
             Notification::Watchdog => self.update(worker, |w| {
                 if let Some(watchdog) = &mut w.watchdog {
@@ -242,6 +237,7 @@ impl Supervisor {
             Notification::WatchdogInterval(span) => {
                 let fed = Instant::now();
                 self.update(worker, |w| w.watchdog = Some(Watchdog { span, fed }));
+                self.save_worker(worker);
                 self.start_watchdog(worker);
             }
             Notification::Reloading | Notification::Errno(_) | Notification::ExtendTimeout(_) => {}
@@ -299,11 +295,7 @@ impl Supervisor {
     }
 }
 
-fn listener_key(listener: u64) -> String {
-    format!("listener/{listener}")
-}
-
-fn exit_status(status: rota_keeper::protocol::ExitStatus) -> ExitStatus {
+pub(crate) fn exit_status(status: rota_keeper::protocol::ExitStatus) -> ExitStatus {
     match status {
         rota_keeper::protocol::ExitStatus::Code(code) => ExitStatus::Code(code),
         rota_keeper::protocol::ExitStatus::Signal { number, .. } => ExitStatus::Signal(number),

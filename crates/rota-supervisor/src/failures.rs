@@ -1,5 +1,6 @@
 //! Failures of workers: why, and with which last words.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use rota_engine::{AppId, FailReason, WorkerId};
@@ -12,7 +13,7 @@ use crate::worker::Readiness;
 
 impl Supervisor {
     /// Keeps a failure for `describe`, with the last words of the worker as soon as they are in.
-    pub(crate) fn record_failure(&self, app: AppId, reason: &FailReason) {
+    pub(crate) fn record_failure(self: &Rc<Self>, app: AppId, reason: &FailReason) {
         let Some(worker) = words::failed_worker(reason) else {
             return;
         };
@@ -50,6 +51,7 @@ impl Supervisor {
                 app.add_failure(failure);
             }
         });
+        self.save_app(app);
     }
 
     /// Why a worker failed; for one that was not ready, what it was waited for.

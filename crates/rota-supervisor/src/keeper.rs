@@ -1,4 +1,7 @@
 //! The line to the keeper: sends at once when it can, queues in order when it cannot.
+//!
+//! What belongs together is sent as one transaction ([`KeeperLink::hold`]): the keeper carries out all of it, or none
+//! if the supervisor dies in the middle.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -8,10 +11,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use rota_keeper::client::KeeperClient;
-use rota_keeper::protocol::{FromKeeper, SpawnSpec, ToKeeper};
+use rota_keeper::protocol::{FromKeeper, Mode, SpawnSpec, ToKeeper};
+use rustix::event::{PollFd, PollFlags, poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
+
+use crate::dispatch::Keep;
 
 /// A process to be created.
 pub struct SpawnOrder {
@@ -34,10 +40,22 @@ pub struct SpawnOrder {
 /// The connection to the keeper.
 pub struct KeeperLink {
     socket: AsyncFd<KeeperClient>,
-    queue: RefCell<VecDeque<(ToKeeper, Vec<OwnedFd>)>>,
+    queue: RefCell<VecDeque<Packet>>,
     queued: Notify,
     /// A message from the queue is being sent: nothing may overtake it.
     sending: Cell<bool>,
+    /// The transaction that is being put together.
+    held: RefCell<Option<Vec<Request>>>,
+}
+
+/// A request with its descriptors.
+type Request = (ToKeeper, Vec<OwnedFd>);
+
+/// A message with its descriptors, and what it is to its transaction.
+struct Packet {
+    mode: Mode,
+    message: ToKeeper,
+    fds: Vec<OwnedFd>,
 }
 
 impl KeeperLink {
@@ -57,7 +75,38 @@ impl KeeperLink {
             queue: RefCell::default(),
             queued: Notify::new(),
             sending: Cell::new(false),
+            held: RefCell::default(),
         })
+    }
+
+    /// A second handle for another thread, whose messages are no part of any transaction.
+    ///
+    /// # Errors
+    /// When no descriptors are left.
+    pub fn second(&self) -> io::Result<KeeperClient> {
+        self.socket.get_ref().try_clone()
+    }
+
+    /// From now on messages are gathered. False: they are already, and somebody else will release them.
+    pub fn hold(&self) -> bool {
+        let mut held = self.held.borrow_mut();
+        let begins = held.is_none();
+        held.get_or_insert_default();
+        begins
+    }
+
+    /// Sends what has been gathered, as one transaction.
+    pub fn release(&self) {
+        let held = self.held.borrow_mut().take().unwrap_or_default();
+        let last = held.len().saturating_sub(1);
+        for (number, (message, fds)) in held.into_iter().enumerate() {
+            let mode = match number {
+                0 if last == 0 => Mode::Single,
+                number if number == last => Mode::Last,
+                _ => Mode::Held,
+            };
+            self.transmit(Packet { mode, message, fds });
+        }
     }
 
     /// The next message; `None` when the keeper is gone.
@@ -79,12 +128,11 @@ impl KeeperLink {
             self.queued.notified().await;
             loop {
                 let next = self.queue.borrow_mut().pop_front();
-                let Some((message, fds)) = next else { break };
-                let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
+                let Some(packet) = next else { break };
                 self.sending.set(true);
                 let sent = self
                     .socket
-                    .async_io(Interest::WRITABLE, |client| client.send(&message, &fds))
+                    .async_io(Interest::WRITABLE, |client| packet.send(client))
                     .await;
                 self.sending.set(false);
                 sent?;
@@ -162,10 +210,28 @@ impl KeeperLink {
         self.send(ToKeeper::Exit { code }, Vec::new());
     }
 
+    /// Changes an entry's blob; its descriptors stay.
+    pub fn put_blob(&self, key: &str, blob: Vec<u8>) {
+        let key = key.to_owned();
+        self.send(ToKeeper::PutBlob { key, blob }, Vec::new());
+    }
+
+    /// Everything that an earlier supervisor left is in our hands.
+    pub fn up(&self) {
+        self.send(ToKeeper::Up, Vec::new());
+    }
+
     fn send(&self, message: ToKeeper, fds: Vec<OwnedFd>) {
+        if let Some(held) = self.held.borrow_mut().as_mut() {
+            return held.push((message, fds));
+        }
+        let mode = Mode::Single;
+        self.transmit(Packet { mode, message, fds });
+    }
+
+    fn transmit(&self, packet: Packet) {
         if self.queue.borrow().is_empty() && !self.sending.get() {
-            let borrowed: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
-            match self.socket.get_ref().send(&message, &borrowed) {
+            match packet.send(self.socket.get_ref()) {
                 Ok(()) => return,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
@@ -176,7 +242,54 @@ impl KeeperLink {
                 }
             }
         }
-        self.queue.borrow_mut().push_back((message, fds));
+        self.queue.borrow_mut().push_back(packet);
         self.queued.notify_one();
+    }
+}
+
+impl Packet {
+    fn send(&self, client: &KeeperClient) -> io::Result<()> {
+        let fds: Vec<_> = self.fds.iter().map(OwnedFd::as_fd).collect();
+        client.send_as(self.mode, &self.message, &fds)
+    }
+}
+
+/// The dispatcher's own way to the keeper: what it tells is no part of any transaction, and is told at once.
+pub struct DispatchKeep {
+    client: KeeperClient,
+}
+
+impl DispatchKeep {
+    /// By way of a second handle.
+    pub fn new(client: KeeperClient) -> Self {
+        Self { client }
+    }
+
+    /// Waits for room if there is none: what is told next depends on it.
+    fn send(&self, message: &ToKeeper, fds: &[OwnedFd]) {
+        let fds: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
+        loop {
+            match self.client.send(message, &fds) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut writable = [PollFd::new(&self.client, PollFlags::OUT)];
+                    // Interrupted, or out of memory: it is tried again.
+                    let _ = poll(&mut writable, None);
+                }
+                // The keeper is gone, and this process with it in a moment.
+                Ok(()) | Err(_) => return,
+            }
+        }
+    }
+}
+
+impl Keep for DispatchKeep {
+    fn put(&mut self, key: &str, blob: Vec<u8>, fds: Option<Vec<OwnedFd>>) {
+        let key = key.to_owned();
+        self.send(&ToKeeper::Put { key, blob }, &fds.unwrap_or_default());
+    }
+
+    fn drop_entry(&mut self, key: &str) {
+        let key = key.to_owned();
+        self.send(&ToKeeper::Drop { key }, &[]);
     }
 }

@@ -11,32 +11,17 @@ use rota_engine::{AppId, Event, Generation, Slot, WorkerId};
 
 use crate::agent::Agent;
 use crate::apps::Prepared;
+use crate::checkpoint::{self, json};
 use crate::dispatch::{Balance, ChannelKind, DispatchCommand};
 use crate::keeper::SpawnOrder;
 use crate::last_words::LastWords;
 use crate::limits::Limits;
 use crate::notify::{NotifyError, NotifySocket};
+use crate::outfit::Outfit;
 use crate::output::{self, Source, Stream};
+use crate::saved::{SavedWorker, channel_key, worker_key};
 use crate::supervisor::Supervisor;
 use crate::worker::{CpuSample, Readiness, Watchdog, Worker};
-
-/// The first descriptor after stdin, stdout and stderr; `LISTEN_FDS` begin here by definition.
-const FIRST_FD: u32 = 3;
-
-/// Variables that belong to one process and would mislead another: those of rota's own starter
-/// (systemd, or a Node process) and those that rota sets anew for each worker.
-const NOT_INHERITED: [&str; 10] = [
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "LISTEN_FDNAMES",
-    "NODE_CHANNEL_FD",
-    "NODE_CHANNEL_SERIALIZATION_MODE",
-    "NODE_UNIQUE_ID",
-    "NODE_APP_INSTANCE",
-];
 
 /// Why a process could not even be ordered.
 #[derive(Debug, thiserror::Error)]
@@ -52,85 +37,12 @@ pub enum LaunchError {
     Gone,
 }
 
-/// What a process gets beside its program, while it is put together.
-struct Outfit {
-    env: Vec<(OsString, OsString)>,
-    fds: Vec<(OwnedFd, u32)>,
-    pid_env: Vec<OsString>,
-    next_fd: u32,
-}
-
-impl Outfit {
-    fn new(prepared: &Prepared, slot: Slot) -> Self {
-        let inherited = |(key, value): (&str, &str)| {
-            (!NOT_INHERITED.contains(&key)).then(|| (key.into(), value.into()))
-        };
-        let mut outfit = Self {
-            env: prepared.spec.env.iter().filter_map(inherited).collect(),
-            fds: Vec::new(),
-            pid_env: Vec::new(),
-            next_fd: FIRST_FD,
-        };
-        outfit.set("NODE_APP_INSTANCE", slot.to_string());
-        let python = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("python");
-        if prepared.launch.program.file_name().is_some_and(python) {
-            // Python buffers whole blocks when its output is a pipe: its log would lag behind.
-            outfit.set_default("PYTHONUNBUFFERED", "1");
-        }
-        outfit
-    }
-
-    fn set(&mut self, key: &str, value: impl Into<OsString>) {
-        self.env.push((key.into(), value.into()));
-    }
-
-    fn set_default(&mut self, key: &str, value: &str) {
-        if !self.env.iter().any(|(have, _)| have == key) {
-            self.set(key, value);
-        }
-    }
-
-    /// Passes a descriptor under the next free number.
-    fn add_fd(&mut self, fd: OwnedFd) -> u32 {
-        let number = self.next_fd;
-        self.next_fd += 1;
-        self.fds.push((fd, number));
-        number
-    }
-
-    /// systemd's socket activation.
-    fn add_listen_sockets(
-        &mut self,
-        prepared: &Prepared,
-        sockets: &[Rc<OwnedFd>],
-    ) -> io::Result<()> {
-        if sockets.is_empty() {
-            return Ok(());
-        }
-        for socket in sockets {
-            self.add_fd(socket.try_clone()?);
-        }
-        let name = |address: &rota_config::ListenAddr| {
-            address.name.clone().unwrap_or_else(|| "unknown".to_owned())
-        };
-        let names: Vec<String> = prepared.spec.listen.iter().map(name).collect();
-        self.set("LISTEN_FDS", sockets.len().to_string());
-        self.set("LISTEN_FDNAMES", names.join(":"));
-        self.pid_env.push("LISTEN_PID".into());
-        Ok(())
-    }
-
-    /// Node's IPC channel; the other end is returned.
-    fn add_channel(&mut self, cluster_worker: Option<WorkerId>) -> io::Result<OwnedFd> {
-        let (ours, theirs) = channel_pair()?;
-        let number = self.add_fd(theirs);
-        self.set("NODE_CHANNEL_FD", number.to_string());
-        self.set("NODE_CHANNEL_SERIALIZATION_MODE", "json");
-        if let Some(worker) = cluster_worker {
-            self.set("NODE_UNIQUE_ID", worker.0.to_string());
-        }
-        Ok(ours)
-    }
+/// Our ends of what a worker writes to.
+pub(crate) struct Pipes {
+    /// Of its standard output.
+    pub(crate) out: OwnedFd,
+    /// Of its standard error.
+    pub(crate) err: OwnedFd,
 }
 
 impl Supervisor {
@@ -161,43 +73,34 @@ impl Supervisor {
         let (err, err_theirs) = output::worker_pipe()?;
         outfit.fds.push((out_theirs, 1));
         outfit.fds.push((err_theirs, 2));
+        let mut kept = vec![out.try_clone()?, err.try_clone()?];
+        if let Some(socket) = &notify {
+            kept.extend(socket.copy()?);
+        }
+        let kept_channel = channel.as_ref().map(OwnedFd::try_clone).transpose()?;
 
-        self.keep_worker(worker, app, slot, generation, channel.as_ref(), &out, &err)?;
-        let source = |stream| Source {
-            app: Arc::from(prepared.spec.name.as_str()),
-            slot,
-            worker: worker.0,
-            generation,
-            stream,
-        };
-        let readers = vec![
-            self.logs.attach(source(Stream::Out), out)?,
-            self.logs.attach(source(Stream::Err), err)?,
-        ];
-        let now = Instant::now();
-        let entry = Worker {
+        let started = Instant::now();
+        let mut entry = self.worker(
+            &prepared,
             app,
             slot,
-            pid: None,
-            spawned_pid: None,
-            started: now,
-            probe_error: None,
-            readiness: Readiness::of(&prepared),
-            told_ready: false,
-            has_channel: channel.is_some(),
-            disconnecting: false,
-            output: readers,
-            notify,
-            status_text: None,
-            watchdog: watchdog(&prepared, now),
-            tasks: Vec::new(),
-            last_words: LastWords::default(),
-            agent: Agent::default(),
-            cpu: CpuSample::new(now),
-            limits: Limits::draw(&prepared.spec.limits),
-            prepared: Rc::clone(&prepared),
-        };
+            generation,
+            worker,
+            Pipes { out, err },
+            started,
+        )?;
+        entry.has_channel = channel.is_some();
+        entry.notify = notify
+            .map(|socket| socket.listen(self.notices.clone()))
+            .transpose()?;
+        let saved = json(&SavedWorker::of(&entry, checkpoint::started(&entry)));
         self.with(|state| state.workers.insert(worker.0, entry));
+        self.keeper
+            .put(&worker_key(worker), saved.unwrap_or_default(), kept);
+        if let Some(channel) = kept_channel {
+            self.keeper
+                .put(&channel_key(worker), Vec::new(), vec![channel]);
+        }
         if let Some(channel) = channel {
             self.dispatcher.send(DispatchCommand::AddWorker {
                 worker: worker.0,
@@ -249,40 +152,62 @@ impl Supervisor {
             outfit.set("WATCHDOG_USEC", span.duration().as_micros().to_string());
             outfit.pid_env.push("WATCHDOG_PID".into());
         }
-        Ok(Some(socket.listen(self.notices.clone())?))
+        Ok(Some(socket))
     }
 
-    /// Leaves with the keeper what the next supervisor would need.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one entry")]
-    fn keep_worker(
+    /// What is kept of a worker, whose output is read from now on.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one worker")]
+    pub(crate) fn worker(
         &self,
-        worker: WorkerId,
+        prepared: &Rc<Prepared>,
         app: AppId,
         slot: Slot,
         generation: Generation,
-        channel: Option<&OwnedFd>,
-        out: &OwnedFd,
-        err: &OwnedFd,
-    ) -> io::Result<()> {
-        let blob = serde_json::json!({
-            "app": app.0, "slot": slot, "generation": generation, "channel": channel.is_some(),
-        });
-        let mut fds = vec![out.try_clone()?, err.try_clone()?];
-        if let Some(channel) = channel {
-            fds.push(channel.try_clone()?);
-        }
-        self.keeper
-            .put(&worker_key(worker), blob.to_string().into_bytes(), fds);
-        Ok(())
+        worker: WorkerId,
+        pipes: Pipes,
+        started: Instant,
+    ) -> io::Result<Worker> {
+        let source = |stream| Source {
+            app: Arc::from(prepared.spec.name.as_str()),
+            slot,
+            worker: worker.0,
+            generation,
+            stream,
+        };
+        let readers = vec![
+            self.logs.attach(source(Stream::Out), pipes.out)?,
+            self.logs.attach(source(Stream::Err), pipes.err)?,
+        ];
+        Ok(Worker {
+            app,
+            slot,
+            generation,
+            pid: None,
+            spawned_pid: None,
+            started,
+            probe_error: None,
+            readiness: Readiness::of(prepared),
+            told_ready: false,
+            has_channel: false,
+            disconnecting: false,
+            output: readers,
+            notify: None,
+            status_text: None,
+            watchdog: watchdog(prepared, Instant::now()),
+            tasks: Vec::new(),
+            last_words: LastWords::default(),
+            agent: Agent::default(),
+            cpu: CpuSample::new(started),
+            limits: Limits::draw(&prepared.spec.limits),
+            prepared: Rc::clone(prepared),
+        })
     }
 
     /// The process exists.
     pub(crate) fn spawned(self: &Rc<Self>, worker: u64, pid: u32) {
-        let readiness = self.with(|state| {
-            let entry = state.workers.get_mut(&worker)?;
-            entry.pid = Some(pid);
-            entry.spawned_pid = Some(pid);
-            Some((entry.readiness, entry.prepared.spec.probe.clone()))
+        self.update(worker, |w| {
+            w.pid = Some(pid);
+            w.spawned_pid = Some(pid);
         });
         self.expect_last_words(worker, pid);
         self.feed(Event::Spawned {
@@ -290,6 +215,15 @@ impl Supervisor {
             pid,
         });
         self.watch_limits(worker);
+        self.await_readiness(worker);
+    }
+
+    /// Waits for the sign of readiness that does not come by itself.
+    pub(crate) fn await_readiness(self: &Rc<Self>, worker: u64) {
+        let readiness = self.with(|state| {
+            let entry = state.workers.get(&worker)?;
+            Some((entry.readiness, entry.prepared.spec.probe.clone()))
+        });
         let Some((readiness, probe)) = readiness else {
             return;
         };
@@ -329,28 +263,14 @@ impl Supervisor {
         });
         if first == Some(true) {
             self.start_watchdog(worker);
-            self.feed(Event::Ready {
-                worker: WorkerId(worker),
+            self.transact(|| {
+                self.save_worker(worker);
+                self.feed(Event::Ready {
+                    worker: WorkerId(worker),
+                });
             });
         }
     }
-}
-
-/// The two ends of an IPC channel, non-blocking and close-on-exec.
-fn channel_pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(socketpair(
-        AddressFamily::UNIX,
-        SocketType::STREAM,
-        flags,
-        None,
-    )?)
-}
-
-/// The keeper's key for a worker's entry.
-pub(crate) fn worker_key(worker: WorkerId) -> String {
-    format!("worker/{}", worker.0)
 }
 
 fn watchdog(prepared: &Prepared, now: Instant) -> Option<Watchdog> {
@@ -358,7 +278,7 @@ fn watchdog(prepared: &Prepared, now: Instant) -> Option<Watchdog> {
     (!prepared.is_cluster()).then_some(Watchdog { span, fed: now })
 }
 
-fn channel_kind(prepared: &Prepared) -> ChannelKind {
+pub(crate) fn channel_kind(prepared: &Prepared) -> ChannelKind {
     if !prepared.is_cluster() {
         return ChannelKind::Plain;
     }

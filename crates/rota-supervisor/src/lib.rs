@@ -4,6 +4,7 @@
 //! `requests` and `signals` are where events come from, `perform` and `launch` where effects go. Rooms of their
 //! own: `dispatch` (channels and connections), `output` (logs), `probe`, `notify`, `api`.
 
+mod adopt;
 mod agent;
 mod answers;
 mod api;
@@ -12,6 +13,7 @@ mod boot;
 mod checkpoint;
 pub mod dispatch;
 mod drained;
+mod estate;
 mod events;
 mod failures;
 mod home;
@@ -22,6 +24,8 @@ mod limits;
 mod listen;
 pub mod notify;
 mod operations;
+mod orders;
+mod outfit;
 pub mod output;
 mod perform;
 pub mod probe;
@@ -29,6 +33,7 @@ mod process_view;
 mod progress;
 mod requests;
 mod run;
+mod saved;
 mod signals;
 mod supervisor;
 mod targets;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rota_config::LimitSpec;
 use rota_engine::{Event, WorkerId, WorkerStatus};
+use serde::{Deserialize, Serialize};
 
 use crate::supervisor::{State, Supervisor};
 use crate::words;
@@ -24,7 +25,7 @@ const REPRIEVE: Duration = Duration::from_secs(10);
 const LEVEL_MAX: u32 = 7;
 
 /// The limits of one worker, drawn at its start.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Limits {
     memory: Option<u64>,
     requests: Option<u64>,
@@ -96,7 +97,7 @@ fn shortened(limit: u64, chance: u64) -> u64 {
 
 /// How often in a row the workers of a slot used too much memory soon after their start. A limit that no worker can
 /// keep must not have them replaced all the time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryPace {
     level: u32,
 }
@@ -188,8 +189,11 @@ impl Supervisor {
 
     fn recycle(self: &Rc<Self>, worker: u64, reason: String) {
         self.update(worker, |w| w.limits.told = true);
-        let worker = WorkerId(worker);
-        self.feed(Event::Recycle { worker, reason });
+        self.transact(|| {
+            self.save_worker(worker);
+            let worker = WorkerId(worker);
+            self.feed(Event::Recycle { worker, reason });
+        });
     }
 }
 

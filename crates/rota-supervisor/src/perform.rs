@@ -8,6 +8,7 @@ use rota_node::agent::DrainOrder;
 use rota_sys::signal::Signal;
 
 use crate::dispatch::DispatchCommand;
+use crate::saved::{app_key, engine_key};
 use crate::supervisor::Supervisor;
 
 /// The grace of idle connections in milliseconds, where no worker of the app stays: who has been told to go
@@ -43,7 +44,8 @@ impl Supervisor {
     }
 
     /// Asks a worker to leave. One without a channel has nothing to drain by.
-    fn drain(&self, worker: WorkerId) -> Option<Event> {
+    fn drain(self: &Rc<Self>, worker: WorkerId) -> Option<Event> {
+        self.save_worker(worker.0);
         let (has_channel, order) = self.with(|state| {
             let worker = state.workers.get_mut(&worker.0)?;
             worker.disconnecting = true;
@@ -86,7 +88,8 @@ impl Supervisor {
         }
     }
 
-    fn retire(&self, app: AppId, generation: Generation) {
+    fn retire(self: &Rc<Self>, app: AppId, generation: Generation) {
+        self.save_app(app);
         self.with(|state| {
             if let Some(app) = state.apps.get_mut(&app) {
                 app.retire(generation);
@@ -98,6 +101,7 @@ impl Supervisor {
         self.dispatcher
             .send(DispatchCommand::RemoveApp { app: app.0 });
         self.keeper.drop_entry(&app_key(app));
+        self.keeper.drop_entry(&engine_key(app));
         let removed = self.with(|state| {
             state.positions.remove(&app);
             state.apps.remove(&app)
@@ -183,7 +187,7 @@ impl Supervisor {
                 self.with(|state| state.operations.forget_drained(app));
             }
             Notice::RolloutDone { .. } | Notice::RollbackDone { .. } => {
-                self.checkpoint(app);
+                self.save_app(app);
                 self.dispatcher
                     .send(DispatchCommand::RetireIdleListeners { app: app.0 });
             }
@@ -206,9 +210,4 @@ impl Supervisor {
 /// end the worker.
 fn agents_time(limit: u64) -> u64 {
     limit - (limit / 10).min(250)
-}
-
-/// The keeper's key for an app's entry.
-pub(crate) fn app_key(app: AppId) -> String {
-    format!("app/{}", app.0)
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use rota_api::{Drained, Progress, ProgressKind, Step};
 use rota_engine::{ExitStatus, FailReason, Notice, Slot, StopReason, Verb, WorkerId};
+use serde::{Deserialize, Serialize};
 
 use crate::words;
 
 /// Notices carry step numbers only when a step begins; this remembers them for the lines in between.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RolloutPosition {
     step: Option<Step>,
 }
@@ -68,6 +69,11 @@ impl RolloutPosition {
 }
 
 impl RolloutPosition {
+    /// The step that a rollout is at, if there is one.
+    pub const fn step(&self) -> Option<Step> {
+        self.step
+    }
+
     /// What became of the connections of a worker of `app` that has been drained.
     pub fn drained(
         &self,
@@ -373,6 +379,9 @@ mod tests {
         let line = position.describe("api", &ready, pid);
         assert_eq!(line.text, "worker 1 is ready after 120ms (pid 42)");
         assert_eq!(line.step, Some(Step { index: 2, of: 4 }));
+        let saved = serde_json::to_vec(&position).unwrap();
+        let restored: RolloutPosition = serde_json::from_slice(&saved).unwrap();
+        assert_eq!(restored, position, "the next supervisor goes on counting");
         let done = Notice::RolloutDone { generation: 2 };
         assert!(position.describe("api", &done, pid).step.is_some());
         assert!(position.describe("api", &ready, pid).step.is_none());

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use rota_engine::{Command, Event};
+use rota_engine::{AppId, Command, Event};
 use rota_sys::signal::Signal;
 
+use crate::operations::Caller;
 use crate::supervisor::Supervisor;
 
 impl Supervisor {
@@ -13,13 +14,17 @@ impl Supervisor {
         let Some(signal) = Signal::from_number(number) else {
             return;
         };
+        self.transact(|| self.obey(signal));
+    }
+
+    fn obey(self: &Rc<Self>, signal: Signal) {
         match signal {
             Signal::HUP | Signal::USR2 => self.reload_all(),
             Signal::TERM | Signal::INT => {
                 let again = self.with(|state| state.stopping);
-                self.shut_down(again, None);
+                self.shut_down(again, Caller::default());
             }
-            Signal::QUIT => self.shut_down(true, None),
+            Signal::QUIT => self.shut_down(true, Caller::default()),
             Signal::USR1 => {
                 self.say("reopening the log files");
                 self.logs.reopen();
@@ -57,13 +62,19 @@ impl Supervisor {
     }
 
     /// Gives a command for which nobody waits.
-    fn command_unheard(self: &Rc<Self>, app: rota_engine::AppId, command: Command) {
-        let id = self.command_id(app);
-        self.feed(Event::Command { id, command });
+    fn command_unheard(self: &Rc<Self>, app: AppId, command: Command) {
+        self.transact(|| {
+            let id = self.with(|state| {
+                let name = state.app_name(app);
+                let operation = state.operations.begin("command", Caller::default());
+                state.operations.add(operation, app, &name)
+            });
+            self.feed(Event::Command { id, command });
+        });
     }
 
     /// Apps that are not stopped, in the order of their ids.
-    fn running_apps(&self) -> Vec<rota_engine::AppId> {
+    fn running_apps(&self) -> Vec<AppId> {
         self.with(|state| {
             let wanted = |app: &rota_engine::AppView<'_>| app.slots.iter().any(|slot| slot.wanted);
             state

@@ -3,19 +3,20 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rota_engine::{AppId, Engine, Event, Time};
 use tokio::sync::{Notify, watch};
 
 use crate::agent::{AgentFile, Heart};
 use crate::apps::App;
-use crate::dispatch::Dispatcher;
+use crate::checkpoint::Changes;
 use crate::home::Home;
 use crate::keeper::KeeperLink;
 use crate::last_words::OomKills;
 use crate::notify;
 use crate::operations::Operations;
+use crate::orders::Orders;
 use crate::output::LogHub;
 use crate::progress::RolloutPosition;
 use crate::worker::Workers;
@@ -29,6 +30,8 @@ pub struct Supervisor {
     pub foreground: bool,
     /// The keeper's process.
     pub keeper_pid: u32,
+    /// The version of the program that the keeper runs.
+    pub keeper_version: String,
     /// When this supervisor began.
     pub started_at: u64,
     /// CPUs that this process may use.
@@ -36,7 +39,7 @@ pub struct Supervisor {
     /// The line to the keeper.
     pub keeper: KeeperLink,
     /// The thread with the channels and listeners.
-    pub dispatcher: Dispatcher,
+    pub dispatcher: Orders,
     /// What workers print.
     pub logs: LogHub,
     /// The agent's file; `None` when it could not be written.
@@ -49,7 +52,6 @@ pub struct Supervisor {
     pub notices: notify::Sender,
     state: RefCell<State>,
     rearm: Notify,
-    origin: Instant,
     ended: Notify,
     exit_code: Cell<Option<u8>>,
 }
@@ -76,6 +78,8 @@ pub struct State {
     pub stopping: bool,
     /// Some worker ended by itself with something else than success (for the exit code of `rota run`).
     pub something_failed: bool,
+    /// What the keeper has not been told of yet.
+    pub(crate) changes: Changes,
 }
 
 /// What [`Supervisor::new`] needs.
@@ -86,14 +90,20 @@ pub struct Parts {
     pub foreground: bool,
     /// The keeper's process.
     pub keeper_pid: u32,
+    /// The version of the program that the keeper runs.
+    pub keeper_version: String,
     /// The line to the keeper.
     pub keeper: KeeperLink,
     /// The thread with the channels and listeners.
-    pub dispatcher: Dispatcher,
+    pub dispatcher: Orders,
     /// What workers print.
     pub logs: LogHub,
     /// Where notices of programs with a notify socket go.
     pub notices: notify::Sender,
+    /// Lifecycle policy, as an earlier supervisor has left it.
+    pub engine: Option<Engine>,
+    /// Commands under way, as an earlier supervisor has left them.
+    pub operations: Operations,
 }
 
 impl Supervisor {
@@ -106,6 +116,7 @@ impl Supervisor {
             home: parts.home,
             foreground: parts.foreground,
             keeper_pid: parts.keeper_pid,
+            keeper_version: parts.keeper_version,
             started_at: unix_millis(),
             cpus: u32::try_from(rota_sys::cpus::available()).unwrap_or(u32::MAX),
             keeper: parts.keeper,
@@ -116,19 +127,19 @@ impl Supervisor {
             api_connections: crate::api::Connections::default(),
             notices: parts.notices,
             state: RefCell::new(State {
-                engine: Engine::new(seed),
+                engine: parts.engine.unwrap_or_else(|| Engine::new(seed)),
                 apps: HashMap::new(),
                 last_app: 0,
                 workers: HashMap::new(),
                 oom_kills: OomKills::default(),
-                operations: Operations::default(),
+                operations: parts.operations,
                 positions: HashMap::new(),
                 draining_output: HashMap::new(),
                 stopping: false,
                 something_failed: false,
+                changes: Changes::default(),
             }),
             rearm: Notify::new(),
-            origin: Instant::now(),
             ended: Notify::new(),
             exit_code: Cell::new(None),
         });
@@ -146,23 +157,41 @@ impl Supervisor {
         look(&mut self.state.borrow_mut())
     }
 
-    /// The engine's time.
+    /// The engine's time: the kernel's monotonic clock, which goes on from one supervisor to the next.
     pub fn now(&self) -> Time {
-        let millis = self.origin.elapsed().as_millis();
-        Time::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+        Time::from_millis(monotonic_millis())
     }
 
-    /// Gives an event to the engine and performs what comes of it.
+    /// Gives an event to the engine and performs what comes of it. What the keeper is told of that is one transaction
+    /// with the state that it leads to: a supervisor that dies in the middle has not heard of the event.
     pub fn feed(self: &Rc<Self>, event: Event) {
-        let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            let now = self.now();
-            let effects = self.with(|state| state.engine.handle(now, event));
-            for effect in effects {
-                events.extend(self.perform(effect));
+        self.transact(|| {
+            let mut events = VecDeque::from([event]);
+            while let Some(event) = events.pop_front() {
+                let now = self.now();
+                let effects = self.with(|state| state.engine.handle(now, event));
+                for effect in effects {
+                    events.extend(self.perform(effect));
+                }
             }
-        }
+        });
         self.rearm.notify_one();
+    }
+
+    /// Everything that `work` tells the keeper and the dispatcher is told when it is done, to the keeper as one
+    /// transaction together with all state that has changed.
+    pub fn transact<T>(self: &Rc<Self>, work: impl FnOnce() -> T) -> T {
+        let outermost = self.keeper.hold();
+        if outermost {
+            self.dispatcher.hold();
+        }
+        let result = work();
+        if outermost {
+            self.save_changes();
+            self.keeper.release();
+            self.dispatcher.release();
+        }
+        result
     }
 
     /// Wakes the engine when it wants to be woken. There is no tick in between.
@@ -215,6 +244,15 @@ impl State {
     pub fn app_name(&self, app: AppId) -> String {
         self.apps.get(&app).map_or("", App::name).to_owned()
     }
+}
+
+/// The kernel's monotonic clock in milliseconds: the same for all processes since the machine has started.
+pub fn monotonic_millis() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let (seconds, nanos) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
+    seconds
+        .saturating_mul(1000)
+        .saturating_add(nanos / 1_000_000)
 }
 
 /// Unix time in milliseconds.

@@ -23,6 +23,7 @@ impl Supervisor {
     pub(crate) fn version(&self) -> Version {
         Version {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            keeper_version: Some(self.keeper_version.clone()),
             supervisor_pid: std::process::id(),
             keeper_pid: self.keeper_pid,
             started_at: self.started_at,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rota_engine::{AppId, Slot};
+use rota_engine::{AppId, Generation, Slot};
 use tokio::task::JoinHandle;
 
 use crate::agent::Agent;
@@ -48,6 +48,8 @@ pub struct Worker {
     pub app: AppId,
     /// Its slot.
     pub slot: Slot,
+    /// Its generation.
+    pub generation: Generation,
     /// The specification that it was started with.
     pub prepared: Rc<Prepared>,
     /// Its process, once it exists; the main process by `MAINPID=` if it named another.
@@ -69,7 +71,6 @@ pub struct Worker {
     /// The readers of its output.
     pub output: Vec<output::Reader>,
     /// Its notify socket: held, so that the path is there for as long as the worker.
-    #[expect(dead_code, reason = "held for its drop")]
     pub notify: Option<NotifySocket>,
     /// What it last said about itself (`STATUS=`).
     pub status_text: Option<String>,

@@ -49,6 +49,15 @@ pub fn keep_on_exec(fd: impl AsFd) -> io::Result<RawFd> {
     Ok(fd.as_raw_fd())
 }
 
+/// Takes [`keep_on_exec`] back, when there was no `exec` after all.
+///
+/// # Errors
+/// When its flags cannot be changed.
+pub fn close_on_exec(fd: impl AsFd) -> io::Result<()> {
+    let fd = fd.as_fd();
+    Ok(fcntl_setfd(fd, fcntl_getfd(fd)? | FdFlags::CLOEXEC)?)
+}
+
 /// Makes a pipe's buffer this large, in bytes. More than the system's limit for users
 /// (`/proc/sys/fs/pipe-max-size`, 1 MiB) is refused to them.
 ///
@@ -67,6 +76,9 @@ mod tests {
         let (read, _write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         assert!(claim_inherited(read.as_raw_fd()).is_err());
         let copy = read.try_clone().unwrap();
+        keep_on_exec(&copy).unwrap();
+        close_on_exec(&copy).unwrap();
+        assert!(claim_inherited(copy.as_raw_fd()).is_err());
         let number = keep_on_exec(&copy).unwrap();
         std::mem::forget(copy);
         let claimed = claim_inherited(number).unwrap();

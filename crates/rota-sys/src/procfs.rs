@@ -150,6 +150,25 @@ pub fn fd_count(process: u32) -> io::Result<usize> {
     }
 }
 
+/// The kernel's numbers of the sockets that a process has open.
+///
+/// # Errors
+/// `PermissionDenied` for a process of somebody else, `NotFound` when there is none.
+pub fn sockets(process: u32) -> io::Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(path(process, "fd"))? {
+        // It may have been closed since the folder was read.
+        let Ok(target) = fs::read_link(entry?.path()) else {
+            continue;
+        };
+        let name = target
+            .to_str()
+            .and_then(|name| name.strip_prefix("socket:["));
+        numbers.extend(name.and_then(|name| name.strip_suffix(']')?.parse::<u32>().ok()));
+    }
+    Ok(numbers)
+}
+
 /// How many files a process may have open (its soft limit); `None` without a limit.
 ///
 /// # Errors
@@ -207,6 +226,23 @@ mod tests {
         );
         assert_eq!(parse_fd_limit(b"Max processes 1 2\n"), None);
         assert!(fd_limit(std::process::id()).unwrap() > Some(2));
+    }
+
+    #[test]
+    fn sockets_are_told_from_files() {
+        use std::os::unix::fs::MetadataExt as _;
+        let me = std::process::id();
+        let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let file = File::open("/dev/null").unwrap();
+        let number = |fd: std::os::fd::OwnedFd| File::from(fd).metadata().unwrap().ino();
+        let number = number(socket.try_clone().unwrap().into());
+        let found = sockets(me).unwrap();
+        assert!(found.iter().any(|n| u64::from(*n) == number), "{found:?}");
+        assert!(
+            !found
+                .iter()
+                .any(|n| u64::from(*n) == file.metadata().unwrap().ino())
+        );
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct Connection {
     /// Whether some process still has it open. Connections whose owner has closed them go on for a while
     /// (FIN-WAIT, LAST-ACK) without belonging to anybody.
     pub open: bool,
+    /// The kernel's number of the socket, as in `/proc/<pid>/fd`; 0 = nobody has it open.
+    pub inode: u32,
 }
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -146,6 +148,7 @@ fn connection(body: &[u8], port: u16) -> Option<Connection> {
         peer: SocketAddr::new(peer, peer_port),
         state: message[1],
         open: inode != 0,
+        inode,
     };
     (local_port == port).then_some(connection)
 }
@@ -179,14 +182,10 @@ mod tests {
                 diag.connections(port, &mut found).unwrap();
                 found.into_iter().find(|connection| connection.peer == peer)
             };
-            assert_eq!(
-                look(),
-                Some(Connection {
-                    peer,
-                    state: 1,
-                    open: true
-                })
-            );
+            let connection = look().unwrap();
+            assert_eq!((connection.state, connection.open), (1, true));
+            let own = crate::procfs::sockets(std::process::id()).unwrap();
+            assert!(own.contains(&connection.inode));
             drop(server);
             assert!(
                 !look().is_some_and(|connection| connection.open),

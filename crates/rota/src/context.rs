@@ -1,6 +1,7 @@
 //! What every verb needs: the home, the styles of the two outputs, and a runtime.
 
 use std::future::Future;
+use std::io::Write as _;
 
 use rota_api::ExitCode;
 use rota_api::client::Client;
@@ -57,7 +58,22 @@ impl Context {
     /// # Errors
     /// If it is not, or cannot be reached.
     pub async fn client(&self) -> Result<Client, Failure> {
-        Ok(Client::connect(self.home()?.path()).await?)
+        let client = Client::connect(self.home()?.path()).await?;
+        Ok(self.telling(client))
+    }
+
+    /// The client, which says on a terminal when it asks again.
+    pub fn telling(&self, client: Client) -> Client {
+        if !self.talks() {
+            return client;
+        }
+        // A live line may stand there.
+        client.on_restart(|| remark("\r\u{1b}[Kthe supervisor was restarted; asking again"))
+    }
+
+    /// True if somebody sits before standard error.
+    pub fn talks(&self) -> bool {
+        self.err_paint().columns.is_some()
     }
 
     /// Runs a verb's IO on this thread.
@@ -66,11 +82,17 @@ impl Context {
     /// Those of the verb.
     pub fn block_on<T>(&self, verb: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
         let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
+            .enable_all()
             .build()
             .map_err(|error| {
                 Failure::new(ExitCode::Failed, "cannot set up for input and output").because(&error)
             })?;
         runtime.block_on(verb)
     }
+}
+
+/// Says something on standard error that nobody needs to read.
+pub fn remark(text: &str) {
+    // A terminal that has gone is no reason to stop.
+    let _closed = writeln!(std::io::stderr().lock(), "{text}");
 }

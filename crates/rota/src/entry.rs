@@ -1,13 +1,14 @@
 //! The entry points of the daemon's two processes: this same program under hidden verbs.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use rota_sys::fds::claim_inherited;
 
 /// The hidden verb of the keeper.
-pub const KEEPER: &str = "__keeper";
+pub const KEEPER: &str = rota_keeper::KEEPER_VERB;
 /// The hidden verb of the supervisor.
 pub const SUPERVISOR: &str = "__supervisor";
 
@@ -55,6 +56,11 @@ struct Flags {
     lock_fd: Option<i32>,
     boot_fd: Option<i32>,
     foreground: bool,
+    /// The keeper's flags in an upgrade.
+    trial_fd: Option<i32>,
+    resume_fd: Option<i32>,
+    previous_fd: Option<i32>,
+    failed: Option<OsString>,
 }
 
 impl Flags {
@@ -68,6 +74,10 @@ impl Flags {
                 Some("--lock-fd") => flags.lock_fd = Some(fd(&value()?)?),
                 Some("--boot-fd") => flags.boot_fd = Some(fd(&value()?)?),
                 Some("--foreground") => flags.foreground = true,
+                Some(rota_keeper::TRIAL_FLAG) => flags.trial_fd = Some(fd(&value()?)?),
+                Some(rota_keeper::RESUME_FLAG) => flags.resume_fd = Some(fd(&value()?)?),
+                Some(rota_keeper::PREVIOUS_FLAG) => flags.previous_fd = Some(fd(&value()?)?),
+                Some(rota_keeper::FAILED_FLAG) => flags.failed = Some(value()?),
                 _ => return Err(format!("unknown argument {}", flag.display())),
             }
         }
@@ -80,25 +90,41 @@ fn fd(text: &OsString) -> Result<i32, String> {
     number.ok_or_else(|| format!("{} is not a descriptor", text.display()))
 }
 
-/// Runs the keeper until the daemon ends.
+/// Runs the keeper until the daemon ends: a new one, or one that another version has been until now.
 pub fn keeper() -> ExitCode {
-    match keeper_options() {
-        Ok(options) => rota_keeper::run(options),
+    let run = |flags: Flags| {
+        if let Some(number) = flags.trial_fd {
+            claim(number).map(rota_keeper::trial)
+        } else if let Some(number) = flags.resume_fd {
+            keeper_resume(number, flags).map(rota_keeper::resume)
+        } else {
+            keeper_options(flags).map(rota_keeper::run)
+        }
+    };
+    match Flags::read(std::env::args_os().skip(2)).and_then(run) {
+        Ok(code) => code,
         Err(why) => refuse(KEEPER, &why),
     }
 }
 
-fn keeper_options() -> Result<rota_keeper::KeeperOptions, String> {
-    let flags = Flags::read(std::env::args_os().skip(2))?;
-    let claim = |number: Option<i32>| {
-        let number = number.ok_or("a descriptor is missing")?;
-        claim_inherited(number).map_err(|error| format!("descriptor {number}: {error}"))
-    };
+fn claim(number: i32) -> Result<OwnedFd, String> {
+    claim_inherited(number).map_err(|error| format!("descriptor {number}: {error}"))
+}
+
+fn keeper_resume(state: i32, flags: Flags) -> Result<rota_keeper::Resume, String> {
+    Ok(rota_keeper::Resume {
+        state: claim(state)?,
+        previous: flags.previous_fd.map(claim).transpose()?,
+        failed: flags.failed.map(|text| text.to_string_lossy().into_owned()),
+    })
+}
+
+fn keeper_options(flags: Flags) -> Result<rota_keeper::KeeperOptions, String> {
     Ok(rota_keeper::KeeperOptions::new(
         flags.home.ok_or("--home is missing")?,
-        claim(flags.api_fd)?,
-        claim(flags.lock_fd)?,
-        flags.boot_fd.map(|fd| claim(Some(fd))).transpose()?,
+        claim(flags.api_fd.ok_or("--api-fd is missing")?)?,
+        claim(flags.lock_fd.ok_or("--lock-fd is missing")?)?,
+        flags.boot_fd.map(claim).transpose()?,
         flags.foreground,
     ))
 }
@@ -151,9 +177,35 @@ mod tests {
                     lock_fd: Some(4),
                     boot_fd,
                     foreground,
+                    ..Flags::default()
                 }
             );
         }
+    }
+
+    #[test]
+    fn a_keeper_reads_what_the_one_before_tells_it() {
+        let args = [
+            "--resume",
+            "7",
+            "--previous",
+            "8",
+            "--failed",
+            "x y",
+            "--home",
+            "/h",
+        ];
+        let flags = Flags::read(args.iter().map(OsString::from)).unwrap();
+        let expected = Flags {
+            home: Some("/h".into()),
+            resume_fd: Some(7),
+            previous_fd: Some(8),
+            failed: Some("x y".into()),
+            ..Flags::default()
+        };
+        assert_eq!(flags, expected);
+        let flags = Flags::read(["--trial", "3"].iter().map(OsString::from)).unwrap();
+        assert_eq!(flags.trial_fd, Some(3));
     }
 
     #[test]

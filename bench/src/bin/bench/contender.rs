@@ -279,6 +279,29 @@ impl Service<'_> {
         self.site.rota_workers()
     }
 
+    /// The process that thinks: rota's supervisor of the moment, PM2's daemon.
+    pub(crate) fn thinker(&self) -> Result<u32> {
+        let managers = self.site.managers()?;
+        let thinker = managers.last().copied();
+        thinker.ok_or_else(|| format!("{} has none", self.site.contender.name()).into())
+    }
+
+    /// Waits until the manager's list command answers; returns how long it took.
+    pub(crate) fn until_listed(&self) -> Result<Duration> {
+        let begin = Instant::now();
+        let argument = match self.site.contender {
+            Contender::Pm2 => "jlist",
+            Contender::Rota(_) | Contender::Node(_) => "list",
+        };
+        loop {
+            match process::time(self.site.command()?.arg(argument), COMMAND_LIMIT) {
+                Ok(_) => return Ok(begin.elapsed()),
+                Err(error) if begin.elapsed() > COMMAND_LIMIT => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
     /// Replaces all workers in the way that the manager's guide says, and returns how long it took.
     pub(crate) fn reload(&self) -> Result<Duration> {
         let begin = Instant::now();

@@ -110,6 +110,8 @@ pub(crate) enum Measure {
     ReloadLoss,
     /// What the agent in the workers costs
     AgentOverhead,
+    /// What clients see when rota's supervisor, or PM2's daemon, is killed
+    ManagerDeath,
 }
 
 impl Measure {
@@ -126,6 +128,7 @@ impl Measure {
                 Self::Idle,
                 Self::ReloadLoss,
                 Self::AgentOverhead,
+                Self::ManagerDeath,
             ],
             one => vec![one],
         }
@@ -144,6 +147,7 @@ impl Measure {
             Self::Idle => "processor use when idle",
             Self::ReloadLoss => "requests lost by reloads",
             Self::AgentOverhead => "cost of the agent",
+            Self::ManagerDeath => "the manager is killed",
         }
     }
 }

@@ -1,36 +1,31 @@
-//! One HTTP connection over the Unix socket.
+//! What can be asked for.
 
-use std::io;
 use std::path::Path;
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Method, Request, Response, header};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use super::ask::Ask;
 use super::download::Download;
 use super::error::ClientError;
-use super::lines::Lines;
+use super::events::Events;
+use super::follow::LogLines;
+use super::link::Link;
 use crate::{
-    AppList, CommandRequest, ErrorBody, HyperIo, LogLine, LogsQuery, ProfileRequest, ProfileSource,
-    ShutdownRequest, SignalRequest, SignalResponse, StackRequest, StackResponse, StartRequest,
-    StreamEvent, Version, paths, targets_to_query,
+    AppList, CommandRequest, LogsQuery, ProfileRequest, ProfileSource, ShutdownRequest,
+    SignalRequest, SignalResponse, StackRequest, StackResponse, StartRequest, Version, paths,
+    targets_to_query,
 };
 
-/// A connection to the daemon. Must be used inside a tokio runtime with IO.
+/// A connection to the daemon. Must be used inside a tokio runtime with IO and time.
+///
+/// A connection that breaks because the supervisor died is made again, for up to 15 seconds, and the request sent
+/// again: what reads is simply asked again, and what changes something carries a name by which the next supervisor
+/// knows it ([`crate::OperationToken`]).
 #[derive(Debug)]
 pub struct Client {
-    sender: SendRequest<Full<Bytes>>,
+    link: Link,
 }
-
-/// Largest answer that is not a stream. A list of a thousand workers is about one megabyte.
-const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
-
-/// Linux: `sun_path` has 108 bytes, the last one is zero.
-const MAX_SOCKET_PATH: usize = 107;
 
 impl Client {
     /// Connects to the daemon of `home`.
@@ -38,35 +33,24 @@ impl Client {
     /// # Errors
     /// [`ClientError::NotRunning`] or [`ClientError::Stale`] if there is none.
     pub async fn connect(home: &Path) -> Result<Self, ClientError> {
-        let socket = paths::socket(home);
-        if socket.as_os_str().len() > MAX_SOCKET_PATH {
-            return Err(ClientError::PathTooLong { socket });
-        }
-        match UnixStream::connect(&socket).await {
-            Ok(stream) => Self::over(stream).await,
-            Err(error) => Err(match error.kind() {
-                io::ErrorKind::NotFound => ClientError::NotRunning { socket },
-                io::ErrorKind::ConnectionRefused => ClientError::Stale { socket },
-                io::ErrorKind::PermissionDenied => ClientError::Permission { socket },
-                _ => ClientError::Connect {
-                    socket,
-                    source: error,
-                },
-            }),
-        }
+        let link = Link::connect(paths::socket(home)).await?;
+        Ok(Self { link })
     }
 
-    /// Uses a stream that is connected already.
+    /// Uses a stream that is connected already. It is not made again when it breaks.
     ///
     /// # Errors
     /// If the stream is broken.
     pub async fn over(stream: UnixStream) -> Result<Self, ClientError> {
-        let (sender, connection) = http1::handshake(HyperIo::new(stream))
-            .await
-            .map_err(ClientError::of_connection)?;
-        // Its end is seen by the request that is running, with the same error.
-        tokio::spawn(connection);
-        Ok(Self { sender })
+        let link = Link::over(stream).await?;
+        Ok(Self { link })
+    }
+
+    /// Calls `notice` when a request is sent again for the first time.
+    #[must_use]
+    pub fn on_restart(mut self, notice: impl FnOnce() + Send + 'static) -> Self {
+        self.link.tell_once(Box::new(notice));
+        self
     }
 
     /// What daemon this is.
@@ -74,7 +58,15 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn version(&mut self) -> Result<Version, ClientError> {
-        self.get(paths::VERSION).await
+        self.link.value(&Ask::get(paths::VERSION)).await
+    }
+
+    /// As [`Self::version`], but a connection that breaks is an error at once.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn version_at_once(&mut self) -> Result<Version, ClientError> {
+        self.link.value_once(&Ask::get(paths::VERSION)).await
     }
 
     /// The apps that `targets` mean; no target = all.
@@ -83,10 +75,11 @@ impl Client {
     /// See [`ClientError`].
     pub async fn apps(&mut self, targets: &[String]) -> Result<AppList, ClientError> {
         let query = targets_to_query(targets);
-        if query.is_empty() {
-            return self.get(paths::APPS).await;
-        }
-        self.get(&format!("{}?{query}", paths::APPS)).await
+        let path = match query.as_str() {
+            "" => paths::APPS.to_owned(),
+            query => format!("{}?{query}", paths::APPS),
+        };
+        self.link.value(&Ask::get(path)).await
     }
 
     /// Starts apps.
@@ -94,10 +87,10 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn start<S: Serialize>(
-        mut self,
+        self,
         request: &StartRequest<S>,
-    ) -> Result<Lines<StreamEvent>, ClientError> {
-        self.stream(Method::POST, paths::APPS, json(request)?).await
+    ) -> Result<Events, ClientError> {
+        Events::begin(self.link, Ask::operation(paths::APPS, request)?).await
     }
 
     /// Does something with apps that exist.
@@ -105,23 +98,19 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn command<U: Serialize>(
-        mut self,
+        self,
         request: &CommandRequest<U>,
-    ) -> Result<Lines<StreamEvent>, ClientError> {
-        self.stream(Method::POST, paths::COMMAND, json(request)?)
-            .await
+    ) -> Result<Events, ClientError> {
+        Events::begin(self.link, Ask::operation(paths::COMMAND, request)?).await
     }
 
     /// Stops everything, the daemon included.
     ///
     /// # Errors
-    /// See [`ClientError`].
-    pub async fn shutdown(
-        mut self,
-        request: &ShutdownRequest,
-    ) -> Result<Lines<StreamEvent>, ClientError> {
-        self.stream(Method::POST, paths::SHUTDOWN, json(request)?)
-            .await
+    /// [`ClientError::Ended`] if the daemon went before its answer was out. See [`ClientError`] for others.
+    pub async fn shutdown(self, request: &ShutdownRequest) -> Result<Events, ClientError> {
+        let ask = Ask::operation(paths::SHUTDOWN, request)?.ending_the_daemon();
+        Events::begin(self.link, ask).await
     }
 
     /// Sends a signal to workers.
@@ -129,120 +118,50 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn signal(&mut self, request: &SignalRequest) -> Result<SignalResponse, ClientError> {
-        let response = self
-            .send(Method::POST, paths::SIGNAL, json(request)?)
-            .await?;
-        value(response).await
+        let ask = Ask::operation(paths::SIGNAL, request)?;
+        self.link.value(&ask).await
     }
 
     /// Where the JavaScript of workers is.
     ///
     /// # Errors
-    /// See [`ClientError`].
+    /// [`ClientError::Restarted`] if the supervisor died meanwhile. See [`ClientError`] for others.
     pub async fn stack(&mut self, request: &StackRequest) -> Result<StackResponse, ClientError> {
-        let response = self
-            .send(Method::POST, paths::STACK, json(request)?)
-            .await?;
-        value(response).await
+        let ask = Ask::post(paths::STACK, request)?;
+        match self.link.value_once(&ask).await {
+            Err(broke) => Err(self.link.lost(broke).await),
+            seen => seen,
+        }
     }
 
     /// Records a profile: whose it is, and the profile.
     ///
     /// # Errors
-    /// See [`ClientError`].
+    /// [`ClientError::Restarted`] if the supervisor died meanwhile. See [`ClientError`] for others.
     pub async fn profile(
         &mut self,
         request: &ProfileRequest,
     ) -> Result<(ProfileSource, Download), ClientError> {
-        let response = self
-            .send(Method::POST, paths::PROFILE, json(request)?)
-            .await?;
+        let ask = Ask::post(paths::PROFILE, request)?;
+        let response = match self.link.once(&ask).await {
+            Ok(response) => response,
+            Err(broke) => return Err(self.link.lost(broke).await),
+        };
         let source = response.headers().get(ProfileSource::HEADER);
         let source = source
             .and_then(|source| serde_json::from_slice(source.as_bytes()).ok())
             .ok_or_else(|| {
                 ClientError::Protocol("it does not say whose profile it is".to_owned())
             })?;
-        Ok((source, Download::new(response)))
+        let socket = self.link.socket().map(Path::to_owned);
+        Ok((source, Download::new(response, socket)))
     }
 
     /// Reads output; with `follow` without end.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn logs(mut self, query: &LogsQuery) -> Result<Lines<LogLine>, ClientError> {
-        let path = format!("{}?{}", paths::LOGS, query.to_query());
-        self.stream(Method::GET, &path, Bytes::new()).await
+    pub async fn logs(self, query: &LogsQuery) -> Result<LogLines, ClientError> {
+        LogLines::begin(self.link, query.clone()).await
     }
-
-    async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, ClientError> {
-        value(self.send(Method::GET, path, Bytes::new()).await?).await
-    }
-
-    async fn stream<T: DeserializeOwned>(
-        &mut self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<Lines<T>, ClientError> {
-        let response = self.send(method, path, body).await?;
-        Ok(Lines::new(response.into_body()))
-    }
-
-    async fn send(
-        &mut self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<Response<Incoming>, ClientError> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, "rota")
-            .header(header::CONTENT_TYPE, paths::JSON)
-            .body(Full::new(body))
-            .map_err(|error| ClientError::Protocol(error.to_string()))?;
-        let response = self
-            .sender
-            .send_request(request)
-            .await
-            .map_err(ClientError::of_connection)?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        Err(refusal(response).await)
-    }
-}
-
-fn json<T: Serialize>(request: &T) -> Result<Bytes, ClientError> {
-    serde_json::to_vec(request)
-        .map(Bytes::from)
-        .map_err(|error| ClientError::Protocol(error.to_string()))
-}
-
-async fn value<T: DeserializeOwned>(response: Response<Incoming>) -> Result<T, ClientError> {
-    let body = whole(response).await?;
-    serde_json::from_slice(&body).map_err(|error| ClientError::Protocol(error.to_string()))
-}
-
-async fn refusal(response: Response<Incoming>) -> ClientError {
-    let status = response.status();
-    match whole(response).await {
-        Ok(body) => match serde_json::from_slice::<ErrorBody>(&body) {
-            Ok(body) => ClientError::Api(body.error),
-            Err(_) => ClientError::Protocol(format!("HTTP status {status}")),
-        },
-        Err(error) => error,
-    }
-}
-
-async fn whole(response: Response<Incoming>) -> Result<Bytes, ClientError> {
-    Limited::new(response.into_body(), MAX_ANSWER_BYTES)
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes)
-        .map_err(|error| match error.downcast::<hyper::Error>() {
-            Ok(error) => ClientError::of_connection(*error),
-            Err(error) => ClientError::Protocol(error.to_string()),
-        })
 }

@@ -46,6 +46,9 @@ pub enum ClientError {
     /// The daemon closed the connection in the middle of an answer.
     #[error("the daemon ended in the middle of its answer")]
     Ended,
+    /// The supervisor died in the middle of something that cannot be resumed; there is one again.
+    #[error("the supervisor was restarted meanwhile; try again")]
+    Restarted,
     /// The answer is not what this version understands.
     #[error("the daemon's answer is not understood: {0}")]
     Protocol(String),
@@ -82,6 +85,16 @@ impl ClientError {
         matches!(self, Self::NotRunning { .. } | Self::Stale { .. })
     }
 
+    /// True if the connection broke: whether the request has been carried out is not known.
+    pub const fn is_break(&self) -> bool {
+        matches!(self, Self::Ended)
+    }
+
+    /// True if the daemon's queue of connections is full.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Connect { source, .. } if source.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -100,7 +113,7 @@ impl ClientError {
                     .to_owned(),
             ),
             Self::Api(error) => error.hint.clone(),
-            Self::Connect { .. } => None,
+            Self::Restarted | Self::Connect { .. } => None,
         }
     }
 
@@ -108,7 +121,7 @@ impl ClientError {
     pub const fn exit_code(&self) -> ExitCode {
         match self {
             Self::Api(error) => error.code.exit_code(),
-            Self::Ended => ExitCode::Failed,
+            Self::Ended | Self::Restarted => ExitCode::Failed,
             _ => ExitCode::NoDaemon,
         }
     }

@@ -1,4 +1,4 @@
-//! The client: one connection to the daemon of a `ROTA_HOME`.
+//! The client: a connection to the daemon of a `ROTA_HOME`, which outlives the supervisor's death.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), rota_api::client::ClientError> {
@@ -11,12 +11,17 @@
 //! # Ok(()) }
 //! ```
 
+mod ask;
 mod connection;
 mod download;
 mod error;
+mod events;
+mod follow;
 mod lines;
+mod link;
 
 pub use connection::Client;
 pub use download::Download;
 pub use error::ClientError;
-pub use lines::Lines;
+pub use events::Events;
+pub use follow::LogLines;

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::error::{ResolveError, ResolveErrorKind};
 use super::files::{self, Found};
 use super::kinds::{self, Kind};
 use crate::{AppSpec, ExecMode};
 
 /// What is executed for an app.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Launch {
     /// The program, an absolute path.
     pub program: PathBuf,

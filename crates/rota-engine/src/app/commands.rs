@@ -19,7 +19,6 @@ use super::queue::Work;
 use super::state::{Answer, App, Life, Operation, count, superseded};
 use crate::context::Context;
 use crate::slot::Seat;
-use crate::spec::Spec;
 use crate::worker::Rung;
 use crate::{Command, CommandId, Outcome, Policy, Refusal, Slot, StopReason, Verb};
 
@@ -52,7 +51,7 @@ impl App {
                 policy, generation, ..
             } => {
                 self.may_start(&policy)?;
-                let spec = Spec::new(policy, generation);
+                let spec = self.spec(policy, generation);
                 self.submit(cx, id, Work::Start(spec));
             }
             Command::Stop { slots, .. } => match self.choose(slots)? {
@@ -61,7 +60,7 @@ impl App {
             },
             Command::Restart { slots, update, .. } => {
                 let slots = self.choose(slots)?;
-                let spec = update.map(|(policy, generation)| Spec::new(policy, generation));
+                let spec = update.map(|(policy, generation)| self.spec(policy, generation));
                 let whole = slots.is_none();
                 let work = Work::Restart(slots, spec);
                 if whole {
@@ -72,7 +71,7 @@ impl App {
             }
             Command::Reload { slots, update, .. } => {
                 let slots = self.choose(slots)?;
-                let spec = update.map(|(policy, generation)| Spec::new(policy, generation));
+                let spec = update.map(|(policy, generation)| self.spec(policy, generation));
                 self.submit(cx, id, Work::Reload(slots, spec));
             }
             Command::Scale { instances, .. } => {

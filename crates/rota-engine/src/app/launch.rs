@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::state::{Answer, App, Operation, count};
 use crate::context::Context;
+use crate::saved::is_default;
 use crate::worker::Worker;
 use crate::{CommandId, FailReason, Failure, Notice, Outcome, Slot, Time, WorkerId};
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Launch {
     pub(crate) commands: Vec<CommandId>,
     /// Slots whose workers have to become ready.
@@ -17,11 +20,12 @@ pub(crate) struct Launch {
     pub(crate) observe: Duration,
     pub(crate) watch: Watch,
     /// How many workers were stopped for it.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) stopped: u32,
 }
 
 /// The observation of the first worker that is ready.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Watch {
     /// None is ready yet.
     Ahead,

@@ -14,4 +14,6 @@ mod state;
 mod views;
 mod work;
 
-pub(crate) use state::{App, Life, count};
+pub(crate) use plan::{Rollout, Stage};
+pub(crate) use queue::Work;
+pub(crate) use state::{App, Life, Operation, count};

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::spec::Spec;
-use crate::{CommandId, FailReason, Generation, Slot, StopReason, Time, WorkerId};
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, PartialEq, Debug)]
+use crate::saved::is_default;
+use crate::spec::Spec;
+use crate::{CommandId, FailReason, Slot, StopReason, Time, WorkerId};
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Rollout {
     pub(crate) kind: Kind,
     pub(crate) commands: Vec<CommandId>,
@@ -13,10 +16,13 @@ pub(crate) struct Rollout {
     pub(crate) to: Spec,
     pub(crate) course: Course,
     /// Slots whose step has not begun.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) plan: VecDeque<Slot>,
     /// Steps that have begun.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) steps: Vec<Step>,
     /// Slots that have their new worker.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) done: BTreeSet<Slot>,
     /// What each slot of the rollout was before.
     pub(crate) before: BTreeMap<Slot, Before>,
@@ -26,10 +32,11 @@ pub(crate) struct Rollout {
     pub(crate) begun: u32,
     pub(crate) total: u32,
     /// Workers that the answer has to wait for: replaced ones, or new ones that were removed.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) leaving: BTreeSet<WorkerId>,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Reload,
     /// The planned replacement of one worker.
@@ -39,7 +46,7 @@ pub(crate) enum Kind {
     },
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) enum Course {
     Forward,
     Back {
@@ -49,21 +56,21 @@ pub(crate) enum Course {
     },
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Before {
     pub(crate) spec: Spec,
     pub(crate) state: Rest,
 }
 
 /// What a slot is to return to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Rest {
     Running,
     Errored,
     Stopped,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Step {
     pub(crate) slot: Slot,
     pub(crate) stage: Stage,
@@ -71,7 +78,7 @@ pub(crate) struct Step {
     pub(crate) counts: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Stage {
     /// For room in the slot.
     Waiting,
@@ -82,11 +89,6 @@ pub(crate) enum Stage {
 }
 
 impl Rollout {
-    pub(crate) fn generations(&self) -> impl Iterator<Item = Generation> + '_ {
-        let before = self.before.values().map(|before| before.spec.generation);
-        before.chain([self.from.generation, self.to.generation])
-    }
-
     /// The end of an observation.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let ends = self.steps.iter().filter_map(|step| match step.stage {

@@ -2,22 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::state::{App, superseded};
 use crate::context::Context;
+use crate::saved::is_default;
 use crate::spec::Spec;
-use crate::{CommandId, Generation, Notice, Slot, Verb};
+use crate::{CommandId, Notice, Slot, Verb};
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Queued {
     /// Those who want just this.
     pub(crate) commands: Vec<CommandId>,
     /// Those whose wish it fulfils as well: reloads of what is on disk.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) joined: Vec<CommandId>,
     pub(crate) work: Work,
 }
 
 /// A command that can wait. Slots: `None` means all.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) enum Work {
     Start(Spec),
     Restart(Option<BTreeSet<Slot>>, Option<Spec>),
@@ -26,12 +30,18 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    pub(crate) fn generation(&self) -> Option<Generation> {
+    pub(crate) fn spec(&self) -> Option<&Spec> {
         match self {
-            Self::Start(spec) => Some(spec.generation),
-            Self::Restart(_, update) | Self::Reload(_, update) => {
-                update.as_ref().map(|spec| spec.generation)
-            }
+            Self::Start(spec) => Some(spec),
+            Self::Restart(_, update) | Self::Reload(_, update) => update.as_ref(),
+            Self::Scale(_) => None,
+        }
+    }
+
+    pub(crate) fn spec_mut(&mut self) -> Option<&mut Spec> {
+        match self {
+            Self::Start(spec) => Some(spec),
+            Self::Restart(_, update) | Self::Reload(_, update) => update.as_mut(),
             Self::Scale(_) => None,
         }
     }

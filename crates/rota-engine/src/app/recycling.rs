@@ -8,9 +8,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::plan::Kind;
 use super::state::{App, Life};
 use crate::context::Context;
+use crate::saved::is_default;
 use crate::slot::Seat;
 use crate::{Notice, Slot, Time, WorkerId};
 
@@ -20,12 +23,15 @@ const PAUSE: Duration = Duration::from_secs(60);
 const PAUSE_MAX: Duration = Duration::from_secs(16 * 60);
 
 /// Workers to be replaced when nothing else goes on.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Recycling {
+    #[serde(default, skip_serializing_if = "is_default")]
     queue: VecDeque<(WorkerId, String)>,
     /// Replacements in a row that failed.
+    #[serde(default, skip_serializing_if = "is_default")]
     failures: u32,
     /// None begins before this.
+    #[serde(default, skip_serializing_if = "is_default")]
     not_before: Time,
 }
 

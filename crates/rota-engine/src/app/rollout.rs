@@ -128,7 +128,7 @@ impl App {
             return false;
         };
         rollout.plan.remove(position);
-        rollout.begun += 1;
+        rollout.begun = rollout.begun.saturating_add(1);
         if !wanted {
             return true;
         }

@@ -88,17 +88,7 @@ impl App {
 
     /// Tells which generations nothing has and nothing will have.
     fn retire_generations(&mut self, cx: &mut Context) {
-        let mut used: Vec<_> = vec![self.current.generation];
-        used.extend(self.slots.values().map(|slot| slot.spec.generation));
-        used.extend(self.workers.values().map(|worker| worker.spec.generation));
-        used.extend(
-            self.queue
-                .iter()
-                .filter_map(|queued| queued.work.generation()),
-        );
-        if let Some(rollout) = self.rollout_ref() {
-            used.extend(rollout.generations());
-        }
+        let used = self.generations();
         let mut unused = self.known.clone();
         unused.retain(|known| !used.contains(known));
         for generation in unused {

@@ -2,20 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use super::launch::Launch;
 use super::plan::Rollout;
 use super::queue::Queued;
 use super::recycling::Recycling;
 use crate::context::Context;
+use crate::saved::{by_id, is_default};
 use crate::slot::{Seat, SlotState};
 use crate::spec::Spec;
 use crate::worker::{Rung, Worker};
 use crate::{
-    AppId, CommandId, Effect, FailReason, Failure, Generation, Notice, Outcome, Slot, StopReason,
-    Summary, Time, Verb, WorkerId,
+    AppId, CommandId, Effect, FailReason, Failure, Generation, Notice, Outcome, Policy, Slot,
+    StopReason, Summary, Time, Verb, WorkerId,
 };
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct App {
     pub(crate) id: AppId,
     pub(crate) life: Life,
@@ -24,39 +27,45 @@ pub(crate) struct App {
     /// Generations that the supervisor keeps for us.
     pub(crate) known: BTreeSet<Generation>,
     pub(crate) slots: BTreeMap<Slot, SlotState>,
+    #[serde(with = "by_id")]
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     /// Some worker said by itself that it is ready since the app was started.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) ever_ready: bool,
     /// The command (or planned replacement) that is being carried out.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) operation: Option<Operation>,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) queue: VecDeque<Queued>,
     /// Answers that wait for processes to be gone.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) waiters: Vec<Waiter>,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) recycling: Recycling,
 }
 
 /// Whether anything may be started.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Life {
     Alive,
     Deleting,
     ShuttingDown,
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) enum Operation {
     Launch(Launch),
     Rollout(Rollout),
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Waiter {
     pub(crate) commands: Vec<CommandId>,
     pub(crate) gone: BTreeSet<WorkerId>,
     pub(crate) answer: Answer,
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
     Done { started: u32, stopped: u32 },
     Failed(Failure),
@@ -87,6 +96,54 @@ impl App {
     /// No slot is meant to run.
     pub(crate) fn is_idle(&self) -> bool {
         self.slots.values().all(|slot| !slot.wanted)
+    }
+
+    /// A generation with its settings. Shares the settings of one that the app has already, and
+    /// tells it apart from one that is the same generation with other settings.
+    pub(crate) fn spec(&self, policy: Policy, generation: Generation) -> Spec {
+        let specs = self.specs();
+        let same = || specs.iter().filter(|spec| spec.generation == generation);
+        if let Some(spec) = same().find(|spec| *spec.policy == policy) {
+            return (*spec).clone();
+        }
+        let edition = (0..=u32::MAX).find(|free| same().all(|spec| spec.edition != *free));
+        Spec {
+            edition: edition.unwrap_or_default(),
+            ..Spec::new(policy, generation)
+        }
+    }
+
+    /// Everything of it that names a generation with its settings.
+    pub(crate) fn specs(&self) -> Vec<&Spec> {
+        let mut specs = vec![&self.current];
+        specs.extend(self.slots.values().map(|slot| &slot.spec));
+        specs.extend(self.workers.values().map(|worker| &worker.spec));
+        specs.extend(self.queue.iter().filter_map(|queued| queued.work.spec()));
+        if let Some(rollout) = self.rollout_ref() {
+            specs.extend([&rollout.from, &rollout.to]);
+            specs.extend(rollout.before.values().map(|before| &before.spec));
+        }
+        specs
+    }
+
+    /// The same as [`App::specs`], to be changed.
+    pub(crate) fn specs_mut(&mut self) -> Vec<&mut Spec> {
+        let mut specs = vec![&mut self.current];
+        specs.extend(self.slots.values_mut().map(|slot| &mut slot.spec));
+        specs.extend(self.workers.values_mut().map(|worker| &mut worker.spec));
+        let queue = self.queue.iter_mut();
+        specs.extend(queue.filter_map(|queued| queued.work.spec_mut()));
+        if let Some(Operation::Rollout(rollout)) = &mut self.operation {
+            specs.extend([&mut rollout.from, &mut rollout.to]);
+            specs.extend(rollout.before.values_mut().map(|before| &mut before.spec));
+        }
+        specs
+    }
+
+    /// The generations that it needs.
+    pub(crate) fn generations(&self) -> BTreeSet<Generation> {
+        let specs = self.specs();
+        specs.iter().map(|spec| spec.generation).collect()
     }
 
     pub(crate) fn launch(&mut self) -> Option<&mut Launch> {

@@ -6,6 +6,7 @@
     reason = "a test program: a panic is how it fails"
 )]
 
+mod adopting;
 mod commands;
 mod ladder;
 mod leaving;
@@ -15,3 +16,4 @@ mod restart;
 mod rig;
 mod rollback;
 mod rollout;
+mod saved;

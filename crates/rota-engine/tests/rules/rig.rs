@@ -60,6 +60,16 @@ impl Rig {
         rig
     }
 
+    /// The same at the same time, with another engine; nothing has come out of that yet.
+    pub fn followed_by(&self, engine: Engine) -> Self {
+        Self {
+            engine,
+            now: self.now,
+            commands: self.commands,
+            out: Vec::new(),
+        }
+    }
+
     pub fn tell(&mut self, event: Event) -> &mut Self {
         let effects = self.engine.handle(Time(self.now), event);
         self.out.extend(effects);

@@ -54,6 +54,8 @@ pub(crate) struct Checker {
     pub(crate) failed: BTreeSet<(AppId, Generation)>,
     /// Until when no planned replacement may begin, because the last one failed.
     pub(crate) recycle_pause: BTreeMap<AppId, Time>,
+    /// Apps whose state was lost.
+    pub(crate) adopted: BTreeSet<AppId>,
     pub(crate) closing: bool,
     pub(crate) ended: bool,
     pub(crate) unknown_at_rest: bool,
@@ -102,6 +104,7 @@ impl Checker {
             tried: BTreeSet::new(),
             failed: BTreeSet::new(),
             recycle_pause: BTreeMap::new(),
+            adopted: BTreeSet::new(),
             closing: false,
             ended: false,
             unknown_at_rest: false,
@@ -234,6 +237,28 @@ impl Checker {
         ensure(seen == self.live.len(), || {
             format!("{} live, {seen} seen", self.live.len())
         })
+    }
+
+    /// An app's state was lost: what was promised for it does not hold any more, and of its
+    /// processes only these are there.
+    pub(crate) fn forget(&mut self, app: AppId, there: &BTreeSet<WorkerId>) {
+        self.adopted.insert(app);
+        self.issued
+            .retain(|_, issued| issued.command.app() != Some(app));
+        self.covered.retain(|(other, _)| *other != app);
+        self.rollouts.remove(&app);
+        self.recycle_pause.remove(&app);
+        self.tried.retain(|(other, _)| *other != app);
+        self.failed.retain(|(other, _)| *other != app);
+        self.live
+            .retain(|id, live| live.app != app || there.contains(id));
+        for live in self.live.values_mut().filter(|live| live.app == app) {
+            live.spawned = true;
+            live.signalled = false;
+            live.drained = false;
+            live.killed = false;
+        }
+        self.unknown_at_rest = false;
     }
 
     pub(crate) fn least_surge(&self, app: AppId) -> u32 {

@@ -211,7 +211,15 @@ impl Checker {
         ensure(!used, || {
             format!("generation {generation} retired too early")
         })?;
-        let known = self.policies.remove(&(app, generation)).is_some();
-        ensure(known, || format!("generation {generation} retired twice"))
+        let known = self.policies.remove(&(app, generation));
+        let in_place = known.as_ref().is_some_and(|policy| policy.surge == 0);
+        if in_place && self.adopted.contains(&app) {
+            // A worker that a lost rollout has left may be the last of its generation: its slot is
+            // done in place, by a generation that nobody knows any more.
+            self.covered.retain(|(other, _)| *other != app);
+        }
+        ensure(known.is_some(), || {
+            format!("generation {generation} retired twice")
+        })
     }
 }

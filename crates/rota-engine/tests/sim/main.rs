@@ -14,6 +14,8 @@
 )]
 
 mod check;
+mod damage;
+mod death;
 mod effects;
 mod fate;
 mod operator;
@@ -26,6 +28,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use death::Death;
 use totals::Totals;
 use world::{Mode, World};
 
@@ -39,24 +42,32 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
-fn run(mode: Mode, seed: u64, verbose: bool) -> Result<Totals, String> {
-    let world = AssertUnwindSafe(|| World::new(mode, seed, verbose).run());
+fn run(mode: Mode, seed: u64, loses: bool, verbose: bool) -> Result<Totals, String> {
+    let death = Death::new(seed, loses);
+    let world = AssertUnwindSafe(|| World::new(mode, seed, death, verbose).run());
     catch_unwind(world).unwrap_or_else(|_| Err("the engine panicked".to_owned()))
 }
 
-fn sweep(mode: Mode) {
+fn sweep(mode: Mode, loses: bool) {
     if let Some(seed) = number("ROTA_SIM_SEED") {
-        let totals = run(mode, seed, true).unwrap_or_else(|why| panic!("{mode:?} {seed}: {why}"));
+        let totals =
+            run(mode, seed, loses, true).unwrap_or_else(|why| panic!("{mode:?} {seed}: {why}"));
         println!("{mode:?} seed {seed}: {totals:?}");
         return;
     }
     let first = number("ROTA_SIM_FIRST").unwrap_or(0);
-    let last = first + number("ROTA_SIM_SEEDS").unwrap_or(DEFAULT_SEEDS);
+    // A schedule in which states are lost and damaged is several in one.
+    let usual = if loses {
+        DEFAULT_SEEDS / 4
+    } else {
+        DEFAULT_SEEDS
+    };
+    let last = first + number("ROTA_SIM_SEEDS").unwrap_or(usual);
     let next = AtomicU64::new(first);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let results: Vec<Result<Totals, String>> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
-            .map(|_| scope.spawn(|| work(mode, &next, last)))
+            .map(|_| scope.spawn(|| work(mode, loses, &next, last)))
             .collect();
         workers
             .into_iter()
@@ -68,17 +79,17 @@ fn sweep(mode: Mode) {
         totals.add(&result.unwrap_or_else(|why| panic!("{why}")));
     }
     println!("{mode:?}, {} seeds: {totals:?}", last - first);
-    totals.assert_covered(mode, last - first);
+    totals.assert_covered(mode, loses, last - first);
 }
 
-fn work(mode: Mode, next: &AtomicU64, last: u64) -> Result<Totals, String> {
+fn work(mode: Mode, loses: bool, next: &AtomicU64, last: u64) -> Result<Totals, String> {
     let mut totals = Totals::default();
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         if seed >= last {
             return Ok(totals);
         }
-        let result = run(mode, seed, false);
+        let result = run(mode, seed, loses, false);
         totals.add(&result.map_err(|why| {
             format!("{mode:?}: {why}\nreplay with ROTA_SIM_SEED={seed} (mode {mode:?})")
         })?);
@@ -88,17 +99,29 @@ fn work(mode: Mode, next: &AtomicU64, last: u64) -> Result<Totals, String> {
 /// Everything goes wrong at any time, and operators are impatient.
 #[test]
 fn chaos() {
-    sweep(Mode::Chaos);
+    sweep(Mode::Chaos, false);
 }
 
 /// Nothing goes wrong: reloads, scaling and planned replacements never cost a serving worker.
 #[test]
 fn clean() {
-    sweep(Mode::Clean);
+    sweep(Mode::Clean, false);
 }
 
 /// What runs is fine and what is rolled out is broken.
 #[test]
 fn broken_versions() {
-    sweep(Mode::Broken);
+    sweep(Mode::Broken, false);
+}
+
+/// The supervisor dies, and an app's state is lost with it: what serves goes on serving.
+#[test]
+fn lost_states() {
+    sweep(Mode::Clean, true);
+}
+
+/// The same where everything goes wrong.
+#[test]
+fn lost_states_in_chaos() {
+    sweep(Mode::Chaos, true);
 }

@@ -59,6 +59,16 @@ const BROKEN: &[&str] = &[
     "canary failed alone",
 ];
 
+const DEATHS: &[&str] = &["supervisor died", "spawn repeated", "drain repeated"];
+
+const LOST: &[&str] = &[
+    "supervisor died",
+    "app adopted",
+    "adopted worker replaced",
+    "damaged state accepted",
+    "damaged state refused",
+];
+
 /// What happened in how many schedules, so that a sweep can show that it saw it.
 #[derive(Default, Debug)]
 pub struct Totals {
@@ -79,7 +89,7 @@ impl Totals {
     }
 
     /// A sweep that never saw a thing proves nothing about it.
-    pub fn assert_covered(&self, mode: Mode, seeds: u64) {
+    pub fn assert_covered(&self, mode: Mode, loses: bool, seeds: u64) {
         if seeds < 1000 {
             return;
         }
@@ -88,7 +98,8 @@ impl Totals {
             Mode::Clean => CLEAN,
             Mode::Broken => BROKEN,
         };
-        for name in expected {
+        let deaths = if loses { LOST } else { DEATHS };
+        for name in expected.iter().chain(deaths) {
             assert!(
                 self.counts.contains_key(*name),
                 "no schedule of {mode:?} had: {name}"

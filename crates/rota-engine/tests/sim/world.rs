@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rota_engine::{AppId, Command, CommandId, Effect, Engine, Event, ExitStatus, Time, WorkerId};
 
 use crate::check::Checker;
+use crate::death::Death;
 use crate::fate::{Fate, Quality};
 use crate::operator;
 use crate::random::Random;
@@ -33,33 +34,34 @@ enum Happening {
     Command(Command),
 }
 
-struct Actor {
-    fate: Fate,
-    alive: bool,
+pub(crate) struct Actor {
+    pub(crate) fate: Fate,
+    pub(crate) alive: bool,
     /// When its process exists.
-    exists_at: u64,
+    pub(crate) exists_at: u64,
 }
 
 pub struct World {
     mode: Mode,
     random: Random,
-    now: u64,
-    engine: Engine,
+    pub(crate) now: u64,
+    pub(crate) engine: Engine,
     agenda: BTreeMap<(u64, u64), Happening>,
     entries: u64,
-    actors: BTreeMap<WorkerId, Actor>,
+    pub(crate) actors: BTreeMap<WorkerId, Actor>,
     qualities: BTreeMap<(AppId, u32), Quality>,
     generations: BTreeMap<AppId, u32>,
     last_command: u64,
     calm_from: u64,
     /// The latest time that the engine was told.
     told: u64,
-    checker: Checker,
-    verbose: bool,
+    pub(crate) checker: Checker,
+    pub(crate) death: Death,
+    pub(crate) verbose: bool,
 }
 
 impl World {
-    pub fn new(mode: Mode, seed: u64, verbose: bool) -> Self {
+    pub fn new(mode: Mode, seed: u64, death: Death, verbose: bool) -> Self {
         let mut random = Random::new(seed);
         let calm_from = random.between(10_000, 90_000);
         let now = random.between(0, 1_000_000);
@@ -76,6 +78,7 @@ impl World {
             calm_from: now + calm_from,
             told: 0,
             checker: Checker::new(mode),
+            death,
             verbose,
             random,
         }
@@ -261,10 +264,7 @@ impl World {
             }
         }
         self.checker.after(&self.engine, &effects, told)?;
-        if self.random.percent(1) {
-            // A checkpoint is as good as the original.
-            self.engine = self.engine.clone();
-        }
+        let effects = self.die_now_and_then(effects, told)?;
         for effect in effects {
             self.perform(effect);
         }
@@ -278,7 +278,12 @@ impl World {
                 app,
                 generation,
                 ..
-            } => self.spawn(worker, app, generation),
+            } => {
+                // It may have been asked for by an earlier supervisor.
+                if !self.actors.contains_key(&worker) {
+                    self.spawn(worker, app, generation);
+                }
+            }
             Effect::Drain { worker } => {
                 let after = self
                     .actors

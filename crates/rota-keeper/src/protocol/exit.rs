@@ -1,6 +1,9 @@
 //! How a child ended.
 
+use std::fmt;
+
 use minicbor::{Decode, Encode};
+use rota_sys::signal::Signal;
 
 /// How a child ended, and what it has used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -40,4 +43,25 @@ pub enum ExitStatus {
     /// to somebody else.
     #[n(2)]
     Unknown,
+}
+
+/// What a process did: `exited with code 3`, `was ended by SIGSEGV`.
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited with code {code}"),
+            Self::Signal { number, .. } => match Signal::from_number(*number) {
+                Some(signal) => write!(f, "was ended by {signal}"),
+                None => write!(f, "was ended by signal {number}"),
+            },
+            Self::Unknown => f.write_str("ended"),
+        }
+    }
+}
+
+impl ExitStatus {
+    /// Whether SIGKILL ended it, which no process can be blamed for.
+    pub(crate) fn is_kill(self) -> bool {
+        matches!(self, Self::Signal { number, .. } if number == Signal::KILL.number())
+    }
 }

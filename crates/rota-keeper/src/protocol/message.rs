@@ -1,8 +1,10 @@
 //! The messages of both directions.
 
+use std::ffi::OsString;
+
 use minicbor::{Decode, Encode};
 
-use super::{ExitInfo, SpawnSpec};
+use super::{ExitInfo, SpawnSpec, os};
 
 /// A request of the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -91,6 +93,14 @@ pub enum ToKeeper {
     /// next one is started at once, however often that happens.
     #[n(8)]
     Up,
+    /// Become this program. Failure before this supervisor is killed is answered by [`FromKeeper::UpgradeFailed`];
+    /// what comes later is told to the next supervisor, by [`Hello::upgrade`].
+    #[n(9)]
+    Upgrade {
+        /// An absolute path.
+        #[cbor(n(0), with = "os::one")]
+        program: OsString,
+    },
 }
 
 /// A message of the keeper.
@@ -203,6 +213,13 @@ pub enum FromKeeper {
         #[n(2)]
         message: String,
     },
+    /// The keeper stays the program that it is; nothing has changed.
+    #[n(10)]
+    UpgradeFailed {
+        /// Why, for people.
+        #[n(0)]
+        message: String,
+    },
 }
 
 /// Who the keeper is.
@@ -232,6 +249,26 @@ pub struct Hello {
     #[n(6)]
     #[cbor(default)]
     pub series: u32,
+    /// The last upgrade, if it succeeded or failed since a supervisor was Up. Told until one is.
+    #[n(7)]
+    pub upgrade: Option<UpgradeNote>,
+}
+
+/// What has become of an upgrade.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct UpgradeNote {
+    /// The version of the keeper before.
+    #[n(0)]
+    pub from: String,
+    /// The version of the new program, if the keeper was that at any time.
+    #[n(1)]
+    pub to: Option<String>,
+    /// The new program's path.
+    #[cbor(n(2), with = "os::one")]
+    pub program: OsString,
+    /// Why it failed, for people. The keeper is the program of before (again).
+    #[n(3)]
+    pub failed: Option<String>,
 }
 
 /// The step of a spawn that failed.

@@ -29,10 +29,10 @@
 //! keeper                                   supervisor
 //!   Hello ─────────────────────────────►   (a new process, first or after a crash)
 //!   Entry × n, Child × n, Restored ────►   what there is, which may be nothing
-//!                                   ◄────  Spawn, Signal, Put, PutBlob, Drop, MainPid, Forget, Up
+//!                                   ◄────  Spawn, Signal, Put, PutBlob, Drop, MainPid, Forget, Up, Upgrade
 //!   Spawned | SpawnFailed ─────────────►   exactly one for each Spawn, in order
 //!   Exited ────────────────────────────►   once, and as Child again to the next supervisor until Forget
-//!   Signal, SignalFailed, Refused ─────►
+//!   Signal, SignalFailed, Refused, UpgradeFailed ─►
 //!                                   ◄────  Exit, then the supervisor exits
 //! ```
 //!
@@ -59,6 +59,14 @@
 //!
 //! A keeper of protocol 1 knows no transactions and refuses such packets as undecodable: see [`Hello::protocol`].
 //!
+//! # Another program
+//!
+//! After Upgrade the keeper tries the program out, in a process of its own, and goes on meanwhile. If it will not
+//! do, the answer is UpgradeFailed. Otherwise the supervisor is killed (what it has sent is carried out as at
+//! any death), the keeper becomes the new program by `exec`, with every child, entry and descriptor, and starts
+//! a supervisor of that program. If none is Up in time, the keeper goes back to the program of before in the
+//! same way. [`Hello::upgrade`] tells the next supervisor what has become of it.
+//!
 //! # Trust
 //!
 //! Both ends treat the other as hostile input: all lengths are checked before they are believed, a memfd
@@ -67,7 +75,7 @@
 mod exit;
 mod frame;
 mod message;
-mod os;
+pub(crate) mod os;
 mod spawn_spec;
 
 pub use exit::{ExitInfo, ExitStatus};
@@ -75,7 +83,7 @@ pub use frame::{
     FrameError, INLINE_MAX, MAX_FDS, MESSAGE_MAX, Mode, Outgoing, decode, encode, encode_as,
     open_body,
 };
-pub use message::{FromKeeper, Hello, Refusal, SpawnStage, ToKeeper};
+pub use message::{FromKeeper, Hello, Refusal, SpawnStage, ToKeeper, UpgradeNote};
 pub use spawn_spec::{Env, SpawnSpec};
 
 /// The version of this protocol. It changes only when an old peer could misunderstand a new one;

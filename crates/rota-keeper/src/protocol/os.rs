@@ -30,7 +30,7 @@ fn get_all<T>(
 }
 
 /// One string.
-pub(super) mod one {
+pub(crate) mod one {
     use super::*;
 
     pub fn encode<C, W: Write>(
@@ -47,7 +47,7 @@ pub(super) mod one {
 }
 
 /// Several strings.
-pub(super) mod list {
+pub(crate) mod list {
     use super::*;
 
     pub fn encode<C, W: Write>(
@@ -65,7 +65,7 @@ pub(super) mod list {
 }
 
 /// None or one string, as an array of at most one.
-pub(super) mod option {
+pub(crate) mod option {
     use super::*;
 
     pub fn encode<C, W: Write>(
@@ -87,7 +87,7 @@ pub(super) mod option {
 }
 
 /// Names with values, flat: name, value, name, value.
-pub(super) mod pairs {
+pub(crate) mod pairs {
     use super::*;
 
     pub fn encode<C, W: Write>(

@@ -15,6 +15,7 @@ mod rig;
 mod succession;
 mod tests;
 mod transactions;
+mod upgrades;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

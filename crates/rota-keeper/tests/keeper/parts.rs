@@ -7,23 +7,50 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use rota_keeper::{KeeperOptions, SUPERVISOR_FD};
+use rota_keeper::{
+    FAILED_FLAG, KeeperOptions, PREVIOUS_FLAG, RESUME_FLAG, Resume, SUPERVISOR_FD, TRIAL_FLAG,
+};
 use rota_sys::fds::claim_inherited;
 use rota_sys::scm;
 use rota_sys::spawn::Spawn;
 
-/// `HOME RENDEZVOUS`, with the API socket as 10, the lock as 11, the start request as 12.
+/// `HOME RENDEZVOUS`, with the API socket as 10, the lock as 11, the start request as 12; or what one image tells the
+/// next.
 pub fn keeper(args: &[String]) -> ExitCode {
     let claim = |number| claim_inherited(number).unwrap();
+    let value = |flag: &str| {
+        let at = args.iter().position(|arg| arg == flag)?;
+        args.get(at + 1)
+    };
+    let descriptor = |flag| value(flag).map(|number| claim(number.parse().unwrap()));
+    if let Some(state) = descriptor(TRIAL_FLAG) {
+        return rota_keeper::trial(state);
+    }
+    if let Some(state) = descriptor(RESUME_FLAG) {
+        // One that cannot even read the state, for it may open no more files.
+        limit_files(if program_name() == "overstrained" {
+            3
+        } else {
+            1024
+        });
+        return rota_keeper::resume(Resume {
+            state,
+            previous: descriptor(PREVIOUS_FLAG),
+            failed: value(FAILED_FLAG).cloned(),
+        });
+    }
     let home = PathBuf::from(&args[0]);
     let mut options = KeeperOptions::new(home, claim(10), claim(11), Some(claim(12)), true);
     options.args = vec!["__supervisor".into(), args[1].clone().into()];
     rota_keeper::run(options)
 }
 
-/// `RENDEZVOUS`: passes its line on, and waits. `doomed` beside the rendezvous makes it exit at once.
+/// `RENDEZVOUS`: passes its line on, and waits. `doomed` beside the rendezvous makes it exit at once; `doomed-NAME`
+/// if NAME is this program's.
 pub fn supervisor(args: &[String]) -> ExitCode {
-    if PathBuf::from(&args[0]).with_file_name("doomed").exists() {
+    let beside = |name: &str| PathBuf::from(&args[0]).with_file_name(name);
+    let doomed = format!("doomed-{}", program_name());
+    if beside("doomed").exists() || beside(&doomed).exists() {
         return ExitCode::from(9);
     }
     let line = claim_inherited(SUPERVISOR_FD).unwrap();
@@ -39,6 +66,20 @@ pub fn supervisor(args: &[String]) -> ExitCode {
     let mut code = [0];
     (&rendezvous).read_exact(&mut code).unwrap();
     ExitCode::from(code[0])
+}
+
+fn program_name() -> String {
+    let program = std::env::current_exe().unwrap();
+    program.file_name().unwrap().display().to_string()
+}
+
+fn limit_files(soft: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = Rlimit {
+        current: Some(soft),
+        ..getrlimit(Resource::Nofile)
+    };
+    setrlimit(Resource::Nofile, limit).unwrap();
 }
 
 /// `KIND`, with a pipe to the test as 1.

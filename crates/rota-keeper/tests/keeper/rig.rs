@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rota_keeper::client::KeeperClient;
@@ -45,13 +46,20 @@ pub struct Restored {
 
 impl Rig {
     pub fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_as(
+            tempfile::tempdir().unwrap(),
+            &std::env::current_exe().unwrap(),
+        )
+    }
+
+    /// A keeper that is this program.
+    pub fn start_as(folder: TempDir, program: &Path) -> Self {
         let path = |name: &str| folder.path().join(name);
         let rendezvous = UnixListener::bind(path("rendezvous")).unwrap();
         let api = UnixListener::bind(path("api")).unwrap();
         let lock = lock::attempt(&path("lock")).unwrap().unwrap();
         let boot = memfd::sealed("boot", b"the start request").unwrap();
-        let mut spawn = Spawn::new(std::env::current_exe().unwrap())
+        let mut spawn = Spawn::new(program)
             .arg("__keeper")
             .arg(folder.path())
             .arg(path("rendezvous"))

@@ -1,6 +1,6 @@
 //! The list of tests.
 
-use crate::{families, inheritance, limits, processes, succession, transactions};
+use crate::{families, inheritance, limits, processes, succession, transactions, upgrades};
 
 /// Every test by name.
 pub const ALL: &[(&str, fn())] = &[
@@ -74,6 +74,28 @@ pub const ALL: &[(&str, fn())] = &[
     (
         "much_is_handed_back_to_slow_readers",
         limits::much_to_hand_back,
+    ),
+    (
+        "an_upgrade_keeps_processes_entries_and_descriptors",
+        upgrades::keeps_everything,
+    ),
+    ("programs_that_will_not_do_change_nothing", upgrades::failed),
+    (
+        "the_keeper_serves_while_a_program_is_tried_out",
+        upgrades::serves_meanwhile,
+    ),
+    ("a_failed_exec_is_told_to_the_next", upgrades::no_exec),
+    (
+        "a_program_whose_supervisors_fail_is_left_again",
+        upgrades::back_after_failures,
+    ),
+    (
+        "a_program_whose_supervisor_is_never_up_is_left_again",
+        upgrades::back_after_silence,
+    ),
+    (
+        "a_program_that_cannot_take_over_gives_back",
+        upgrades::given_back,
     ),
     ("memory_stays_flat", limits::no_growth),
     ("exit_kills_what_is_left", processes::exit_kills),

@@ -42,7 +42,7 @@ pub enum FromAgent {
 }
 
 /// Who is there.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The version of the protocol.
     pub v: u32,

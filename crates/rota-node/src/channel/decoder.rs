@@ -18,6 +18,9 @@ const HEAD: usize = 32;
 /// How a message with a descriptor starts.
 const HANDLE_MARK: &[u8] = br#"{"cmd":"NODE_HANDLE","#;
 
+/// The same behind another line.
+const HANDLE_BEGINS: &[u8] = b"\n{\"cmd\":\"NODE_HANDLE\",";
+
 /// Something complete that the channel delivered.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame<'a, H> {
@@ -37,6 +40,15 @@ pub enum Frame<'a, H> {
         /// The descriptor that came with it.
         handle: Option<H>,
     },
+}
+
+/// The next part of the stream: see [`Decoder::portion`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Portion {
+    /// Its length in bytes.
+    pub length: usize,
+    /// It is a message with a descriptor, or a part of one.
+    pub is_handle: bool,
 }
 
 /// Splits a byte stream into lines of bounded length and assigns descriptors (`H`) to them.
@@ -84,6 +96,29 @@ impl<H> Decoder<H> {
             chunk = rest;
         }
         self.keep(chunk);
+    }
+
+    /// How much of `chunk`, the bytes that come next, can be fed in one go if messages with descriptors are to
+    /// be treated apart: lines without, or one message with a descriptor, as far as they are there.
+    #[must_use]
+    pub fn portion(&self, chunk: &[u8]) -> Portion {
+        if self.is_handle(chunk) {
+            return Portion {
+                length: find_line_break(chunk).map_or(chunk.len(), |end| end + 1),
+                is_handle: true,
+            };
+        }
+        Portion {
+            length: memchr::memmem::find(chunk, HANDLE_BEGINS).map_or(chunk.len(), |end| end + 1),
+            is_handle: false,
+        }
+    }
+
+    /// Whether the line that `chunk` begins with, or goes on with, is a message with a descriptor.
+    fn is_handle(&self, chunk: &[u8]) -> bool {
+        let known = self.partial.len().min(HANDLE_MARK.len());
+        let (first, rest) = HANDLE_MARK.split_at(known);
+        self.partial[..known] == *first && chunk.starts_with(rest)
     }
 
     /// Bytes of an unfinished line that are held in memory.
@@ -200,6 +235,44 @@ mod tests {
             collect(&mut decoder, b"3}\n4\n"),
             ["{\"cmd\":\"NODE_HANDLE\",\"msg\":3} Some(7)", "4 None"]
         );
+    }
+
+    #[test]
+    fn messages_with_descriptors_are_portions_of_their_own() {
+        let stream =
+            b"1\n{\"cmd\":\"NODE_HANDLE\",\"msg\":2}\n3\n{\"cmd\":\"NODE_HANDLE\",\"msg\":";
+        let mut decoder = Decoder::<u32>::new(100);
+        let (mut at, mut seen) = (0, Vec::new());
+        while at < stream.len() {
+            let portion = decoder.portion(&stream[at..]);
+            let bytes = &stream[at..at + portion.length];
+            collect(&mut decoder, bytes);
+            seen.push((
+                String::from_utf8_lossy(bytes).into_owned(),
+                portion.is_handle,
+            ));
+            at += portion.length;
+        }
+        let lengths: Vec<_> = seen.iter().map(|(text, is)| (text.len(), *is)).collect();
+        assert_eq!(lengths, [(2, false), (30, true), (2, false), (27, true)]);
+        // The rest of the unfinished one, and what is behind it.
+        let rest = decoder.portion(b"4}\n5\n");
+        assert_eq!((rest.length, rest.is_handle), (3, true));
+    }
+
+    #[test]
+    fn a_descriptors_message_is_known_however_the_stream_is_cut() {
+        let line = b"{\"cmd\":\"NODE_HANDLE\",\"msg\":2}\n";
+        for cut in 0..line.len() {
+            let mut decoder = Decoder::<u32>::new(100);
+            let (first, second) = line.split_at(cut);
+            decoder.feed(first, |_| {});
+            let portion = decoder.portion(second);
+            assert_eq!((portion.length, portion.is_handle), (second.len(), true));
+        }
+        let mut decoder = Decoder::<u32>::new(100);
+        decoder.feed(b"{\"cmd\":\"NODE_HANDLE", |_| {});
+        assert!(!decoder.portion(b"_ACK\"}\n").is_handle);
     }
 
     #[test]

@@ -8,6 +8,6 @@ mod message;
 pub mod outgoing;
 mod query;
 
-pub use decoder::{DEFAULT_MAX_LINE, Decoder, Frame, MAX_UNCLAIMED_HANDLES};
+pub use decoder::{DEFAULT_MAX_LINE, Decoder, Frame, MAX_UNCLAIMED_HANDLES, Portion};
 pub use message::{ClusterMessage, Incoming, Inner, ParseError, parse};
 pub use query::{AddressType, Query};

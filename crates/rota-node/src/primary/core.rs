@@ -6,6 +6,9 @@ use super::listener::Listener;
 use super::member::Member;
 use super::types::{Host, ListenerId, Millis, Role, Slot, WorkerId};
 
+/// So many numbers of messages are saved as used in advance, at least: more than are used between two saves.
+const SEQ_MARGIN: u64 = 1 << 16;
+
 /// What can be tuned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
@@ -52,6 +55,10 @@ pub struct Primary<C> {
     pub(super) by_key: HashMap<String, ListenerId>,
     pub(super) next_listener: u32,
     pub(super) next_seq: u64,
+    /// No number from here on is used before that has been saved.
+    pub(super) seq_bound: u64,
+    /// Smaller numbers are those of a primary before this one.
+    pub(super) seq_floor: u64,
     pub(super) turn: u64,
     pub(super) arrivals: u64,
     pub(super) seed: u64,
@@ -63,6 +70,8 @@ pub struct Primary<C> {
     pub(super) dealt_since: bool,
     /// Changes when a worker begins or ceases to use a listener.
     pub(super) revision: u64,
+    /// Changes whenever what is saved changes.
+    pub(super) structure: u64,
     /// The message under construction.
     pub(super) line: Vec<u8>,
 }
@@ -79,6 +88,8 @@ impl<C> Primary<C> {
             by_key: HashMap::new(),
             next_listener: 0,
             next_seq: 1,
+            seq_bound: 1 + 2 * SEQ_MARGIN,
+            seq_floor: 0,
             turn: 0,
             arrivals: 0,
             seed,
@@ -86,15 +97,17 @@ impl<C> Primary<C> {
             follow_now: false,
             dealt_since: false,
             revision: 0,
+            structure: 1,
             line: Vec::with_capacity(256),
         }
     }
 
     /// A worker was started. An id that is known already is left as it is.
     pub fn add_worker(&mut self, worker: WorkerId, slot: Slot, role: Role) {
-        self.members
-            .entry(worker)
-            .or_insert_with(|| Member::new(slot, role));
+        self.members.entry(worker).or_insert_with(|| {
+            self.structure += 1;
+            Member::new(slot, role)
+        });
     }
 
     /// Another number whenever [`Self::accepts`] may have another answer.
@@ -111,6 +124,7 @@ impl<C> Primary<C> {
         host: &mut impl Host<Connection = C>,
     ) {
         if let Some(member) = self.members.get_mut(&worker) {
+            self.structure += u64::from(member.dealing);
             member.dealing = false;
             self.requeue(worker, now, host);
         }
@@ -124,6 +138,7 @@ impl<C> Primary<C> {
         host: &mut impl Host<Connection = C>,
     ) {
         if let Some(member) = self.members.get_mut(&worker) {
+            self.structure += u64::from(!member.dealing || member.draining);
             member.dealing = true;
             member.draining = false;
             self.serve(worker, now, host);
@@ -166,6 +181,17 @@ impl<C> Primary<C> {
     pub(super) fn seq(&mut self) -> u64 {
         let seq = self.next_seq;
         self.next_seq += 1;
+        if self.seq_bound.saturating_sub(self.next_seq) < SEQ_MARGIN {
+            self.seq_bound = self.next_seq + 2 * SEQ_MARGIN;
+            self.structure += 1;
+        }
         seq
+    }
+
+    /// Numbers begin here.
+    pub(super) fn begin_seq(&mut self, floor: u64) {
+        self.next_seq = floor;
+        self.seq_floor = floor;
+        self.seq_bound = floor + 2 * SEQ_MARGIN;
     }
 }

@@ -355,6 +355,10 @@ impl<C> Primary<C> {
         let Some(sent) = member.take_pending(seq) else {
             return false;
         };
+        self.nothing_from_before(worker, seq, now, host);
+        let Some(member) = self.members.get_mut(&worker) else {
+            return false;
+        };
         if accepted {
             member.dealt += 1;
             member.taken_over += u64::from(sent.connection.handed.is_some());

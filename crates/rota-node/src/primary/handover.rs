@@ -43,6 +43,7 @@ impl<C> Primary<C> {
         let Some(member) = self.members.get_mut(&worker).filter(|m| m.agent) else {
             return false;
         };
+        self.structure += u64::from(member.dealing || !member.draining);
         member.dealing = false;
         member.draining = true;
         self.requeue(worker, now, host);
@@ -68,6 +69,7 @@ impl<C> Primary<C> {
             FromAgent::Hello(ref hello) => {
                 let speaks = hello.v == agent::VERSION;
                 if let Some(member) = self.members.get_mut(&worker) {
+                    self.structure += u64::from(member.agent != speaks);
                     member.agent = speaks;
                 }
                 host.notice(worker, Notice::Agent(message));
@@ -100,12 +102,17 @@ impl<C> Primary<C> {
 
     /// The number of the server whose question came just before.
     fn names_server(&mut self, worker: WorkerId, id: u32, host: &mut impl Host<Connection = C>) {
+        let again = self.may_name_again(worker);
         let Some(member) = self.members.get_mut(&worker) else {
             return;
         };
         let Some(asked) = member.asked.take() else {
+            if again {
+                return;
+            }
             return self.violation(worker, Violation::ForgedServer, host);
         };
+        self.structure += 1;
         match asked {
             // Refused, or nothing that connections can be handed to.
             None => {}

@@ -17,9 +17,11 @@ impl<C> Primary<C> {
         let Some(member) = self.members.get_mut(&worker) else {
             return;
         };
+        self.structure += u64::from(member.dealing);
         member.dealing = false;
         if member.role != Role::Plain && !member.leaving && !member.told_to_leave {
             member.told_to_leave = true;
+            self.structure += 1;
             let seq = self.seq();
             host.send(worker, &outgoing::disconnect(seq));
         }
@@ -41,6 +43,7 @@ impl<C> Primary<C> {
         let first = !member.leaving;
         let ordered = member.told_to_leave || member.draining;
         member.leaving = true;
+        self.structure += u64::from(first);
         self.detach_everywhere(worker, now);
         self.requeue(worker, now, host);
         if let Some(ack) = ack {
@@ -63,6 +66,7 @@ impl<C> Primary<C> {
     ) {
         self.detach_everywhere(worker, now);
         if let Some(member) = self.members.remove(&worker) {
+            self.structure += 1;
             let sent = member.pending.into_iter();
             let sent = sent.map(|sent| (sent.listener, sent.connection));
             let all: Vec<_> = sent.chain(member.queue).collect();
@@ -110,6 +114,7 @@ impl<C> Primary<C> {
             return;
         };
         self.revision += 1;
+        self.structure += 1;
         if listener.detach(worker) && listener.attached.is_empty() {
             listener.idle = Some(Idle {
                 since: now,
@@ -135,10 +140,11 @@ impl<C> Primary<C> {
         }
     }
 
-    fn close_listener(&mut self, id: ListenerId, host: &mut impl Host<Connection = C>) {
+    pub(super) fn close_listener(&mut self, id: ListenerId, host: &mut impl Host<Connection = C>) {
         let Some(listener) = self.listeners.remove(&id) else {
             return;
         };
+        self.structure += 1;
         self.by_key.remove(&listener.key);
         for slot in listener.slots {
             host.close(SocketId {

@@ -38,6 +38,7 @@ impl<C> Primary<C> {
         let Some(member) = self.members.get_mut(&worker) else {
             return;
         };
+        self.structure += u64::from(member.asked != Some(None));
         member.asked = Some(None);
         if member.is_going() {
             return;
@@ -45,7 +46,10 @@ impl<C> Primary<C> {
         let key = query.key();
         let known = self.by_key.get(&key).copied();
         if known.is_some_and(|id| member.listeners.contains(&id)) {
-            return self.violation(worker, Violation::DoubleQuery, host);
+            return match known.filter(|id| self.may_ask_again(worker, *id)) {
+                Some(id) => self.reply(worker, id, ack, now, host),
+                None => self.violation(worker, Violation::DoubleQuery, host),
+            };
         }
         let opened = match known {
             Some(id) => Ok(id),
@@ -56,7 +60,10 @@ impl<C> Primary<C> {
             None => self.open(&key, query, host),
         };
         match opened {
-            Ok(id) => self.grant(worker, id, query, ack, now, host),
+            Ok(id) => {
+                self.attach(worker, id, query, now);
+                self.reply(worker, id, ack, now, host);
+            }
             Err(errno) => {
                 let line = self.failure(&key, errno, ack, query.data);
                 host.send(worker, &line);
@@ -78,6 +85,7 @@ impl<C> Primary<C> {
         };
         let sockname = host.open(socket, key, &bind)?;
         self.next_listener += 1;
+        self.structure += 1;
         let listener = Listener::new(key.to_owned(), bind, sockname, self.seed);
         self.listeners.insert(id, listener);
         self.by_key.insert(key.to_owned(), id);
@@ -85,16 +93,7 @@ impl<C> Primary<C> {
     }
 
     /// Lets the worker use the listener, in its mode.
-    fn grant(
-        &mut self,
-        worker: WorkerId,
-        id: ListenerId,
-        query: &Query<'_>,
-        ack: u64,
-        now: Millis,
-        host: &mut impl Host<Connection = C>,
-    ) {
-        let seq = self.seq();
+    fn attach(&mut self, worker: WorkerId, id: ListenerId, query: &Query<'_>, now: Millis) {
         let head_start = self.head_start_beside_others(id, now);
         let (Some(listener), Some(member)) =
             (self.listeners.get_mut(&id), self.members.get_mut(&worker))
@@ -106,7 +105,6 @@ impl<C> Primary<C> {
             Balance::ReusePort if !listener.is_tcp() => Balance::Shared,
             balance => balance,
         };
-        let socket = own_socket(listener, id, balance, member.slot, host);
         if listener.data.as_deref().is_none_or(is_empty)
             && let Some(data) = query.data
         {
@@ -123,9 +121,32 @@ impl<C> Primary<C> {
             since: now,
         });
         member.listeners.insert(id);
-        member.asked = Some(Some(id));
         self.follow_now = true;
         self.revision += 1;
+        self.structure += 1;
+    }
+
+    /// Answers a worker that uses the listener: with its address or, if the worker is to accept by itself, a
+    /// socket.
+    fn reply(
+        &mut self,
+        worker: WorkerId,
+        id: ListenerId,
+        ack: u64,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        let seq = self.seq();
+        let (Some(listener), Some(member)) =
+            (self.listeners.get_mut(&id), self.members.get_mut(&worker))
+        else {
+            return;
+        };
+        member.asked = Some(Some(id));
+        self.structure += 1;
+        let balance = listener.attachment(worker).map(|a| a.balance);
+        let balance = balance.unwrap_or_default();
+        let socket = own_socket(listener, id, balance, member.slot, host);
         let line = Reply {
             seq,
             ack,
@@ -170,11 +191,15 @@ impl<C> Primary<C> {
 
     /// Where a worker says that it listens.
     pub(super) fn listening(
-        &self,
+        &mut self,
         worker: WorkerId,
         query: &Query<'_>,
         host: &mut impl Host<Connection = C>,
     ) {
+        if let Some(member) = self.members.get_mut(&worker) {
+            self.structure += u64::from(!member.listening);
+            member.listening = true;
+        }
         let port = query.port.and_then(|p| u16::try_from(p).ok()).unwrap_or(0);
         let members = self.members.get(&worker).map(|m| &m.listeners);
         let own = members.into_iter().flatten();
@@ -224,10 +249,7 @@ fn own_socket<C>(
             if listener.slots.contains(&slot) {
                 return Some(own);
             }
-            let sibling = Bind::Sibling {
-                of: id,
-                backlog: backlog_of(&listener.bind),
-            };
+            let sibling = listener.sibling(id);
             // No socket of its own to be had: it shares the first one, which always works.
             Some(match host.open(own, &listener.key, &sibling) {
                 Ok(_) => {
@@ -242,16 +264,6 @@ fn own_socket<C>(
 
 fn is_empty(data: &RawValue) -> bool {
     matches!(data.get(), "null" | "false" | "0" | "\"\"")
-}
-
-fn backlog_of(bind: &Bind) -> i32 {
-    match bind {
-        Bind::Tcp { backlog, .. }
-        | Bind::Unix { backlog, .. }
-        | Bind::Inherited { backlog, .. }
-        | Bind::Sibling { backlog, .. } => *backlog,
-        Bind::Udp { .. } => 0,
-    }
 }
 
 /// What the query asks for.

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::member::Connection;
 use super::open::OpenTable;
-use super::types::{Bind, Millis, Slot, SockName, SocketId, WorkerId};
+use super::types::{Bind, ListenerId, Millis, Slot, SockName, SocketId, WorkerId};
 use crate::balance::Balance;
 use crate::channel::outgoing;
 
@@ -93,6 +93,14 @@ impl<C> Listener<C> {
         }
     }
 
+    /// How an additional socket of a slot is asked for.
+    pub(super) fn sibling(&self, own: ListenerId) -> Bind {
+        Bind::Sibling {
+            of: own,
+            backlog: backlog_of(&self.bind),
+        }
+    }
+
     /// Puts a connection among those that wait, in the order of their arrival.
     pub(super) fn put_back(&mut self, connection: Connection<C>) {
         let later = |c: &Connection<C>| c.arrival > connection.arrival;
@@ -157,4 +165,14 @@ impl<C> Listener<C> {
 
 pub(super) fn is_udp(bind: &Bind) -> bool {
     matches!(bind, Bind::Udp { .. } | Bind::Inherited { udp: true, .. })
+}
+
+fn backlog_of(bind: &Bind) -> i32 {
+    match bind {
+        Bind::Tcp { backlog, .. }
+        | Bind::Unix { backlog, .. }
+        | Bind::Inherited { backlog, .. }
+        | Bind::Sibling { backlog, .. } => *backlog,
+        Bind::Udp { .. } => 0,
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::before::Before;
 use super::types::{ListenerId, Millis, Role, Slot, SocketId, WorkerId};
 use crate::balance::Balance;
 
@@ -72,6 +73,12 @@ pub(super) struct Member<C> {
     pub(super) draining: bool,
     /// Its agent has said that it is there.
     pub(super) agent: bool,
+    /// It has said that a server of its listens.
+    pub(super) listening: bool,
+    /// It has sent the message `"ready"`.
+    pub(super) ready: bool,
+    /// It was another primary's before.
+    pub(super) before: Option<Box<Before>>,
     /// What became of its last `queryServer`, until its agent has said whose that was.
     pub(super) asked: Option<Option<ListenerId>>,
     /// The listeners by the agent's numbers of its servers, also of those that it has closed.
@@ -108,6 +115,9 @@ impl<C> Member<C> {
             leaving: false,
             draining: false,
             agent: false,
+            listening: false,
+            ready: false,
+            before: None,
             asked: None,
             servers: BTreeMap::new(),
             handing: Arc::new(()),

@@ -4,6 +4,7 @@
 //! closed, time passed) and calls a [`Host`] for what is to be done. A connection is an opaque value
 //! that the primary keeps until a worker has acknowledged it; dropping it closes our copy.
 
+mod before;
 mod core;
 mod deal;
 mod follow;
@@ -15,12 +16,15 @@ mod listener;
 mod member;
 mod open;
 mod receive;
+mod restore;
+mod saved;
 mod types;
 mod views;
 
 pub use core::{Primary, Tuning};
+pub use saved::{RestoreError, Saved};
 pub use types::{
-    Bind, Delivery, Errno, Host, ListenerId, Millis, Notice, Role, Slot, SockName, SocketId,
-    Stranger, Violation, WorkerId, errno,
+    Bind, Delivery, Errno, Host, ListenerId, LostBefore, Millis, Notice, Role, Slot, SockName,
+    SocketId, Stranger, Violation, WorkerId, errno,
 };
 pub use views::{ListenerView, WorkerView};

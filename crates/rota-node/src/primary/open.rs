@@ -59,6 +59,12 @@ impl OpenTable {
         (true, before.map(|entry| entry.worker))
     }
 
+    /// Follows a connection unless one from that address is followed already. Returns whether it is new.
+    pub(super) fn insert_new(&mut self, peer: SocketAddr, worker: WorkerId) -> bool {
+        let key = hash::peer(self.seed, peer);
+        !self.entries.contains_key(&key) && self.insert(peer, worker).0
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -2,13 +2,15 @@
 
 use super::core::Primary;
 use super::member::InFlight;
-use super::types::{Host, Millis, Notice, Role, Violation, WorkerId};
+use super::types::{Host, LostBefore, Millis, Notice, Role, Violation, WorkerId};
 use crate::channel::{
     ClusterMessage, DEFAULT_MAX_LINE, Frame, Incoming, Inner, ParseError, outgoing, parse,
 };
 
 /// Node tries three times more.
 const MAX_SOCKET_TRIES: u8 = 4;
+/// By this message an app says that it is ready, as JSON.
+const READY: &str = "\"ready\"";
 
 impl<C> Primary<C> {
     /// Takes one frame that a worker's channel delivered. A descriptor in it is dropped unless it is
@@ -20,9 +22,11 @@ impl<C> Primary<C> {
         now: Millis,
         host: &mut impl Host<Connection = C>,
     ) {
+        let broken_off = self.is_broken_off(worker);
         match frame {
             Frame::Line { bytes, handle } => match parse(bytes) {
                 Ok(incoming) => self.incoming(worker, incoming, handle, now, host),
+                Err(ParseError::NotJson) if broken_off => {}
                 Err(ParseError::NotJson) => self.violation(worker, Violation::NotJson, host),
                 Err(ParseError::BadCluster) => self.violation(worker, Violation::BadCluster, host),
             },
@@ -58,7 +62,7 @@ impl<C> Primary<C> {
                 // Without its descriptor it comes again.
                 let Some(handle) = handle else { return };
                 match inner {
-                    Some(Inner::User(json)) => host.notice(worker, Notice::User(json)),
+                    Some(Inner::User(json)) => self.user(worker, json, host),
                     Some(Inner::Internal(json)) => {
                         self.with_descriptor(worker, json, handle, now, host);
                     }
@@ -66,7 +70,7 @@ impl<C> Primary<C> {
                 }
             }
             Incoming::Internal(json) => self.agent_says(worker, json, now, host),
-            Incoming::User(json) => host.notice(worker, Notice::User(json)),
+            Incoming::User(json) => self.user(worker, json, host),
             Incoming::Cluster { seq, message } => self.cluster(worker, seq, message, now, host),
         }
     }
@@ -86,7 +90,9 @@ impl<C> Primary<C> {
         }
         match message {
             ClusterMessage::Answer { ack, accepted } => {
-                if !self.answered(worker, ack, accepted, now, host) {
+                if !self.answered(worker, ack, accepted, now, host)
+                    && !self.answered_before(worker, ack, accepted, host)
+                {
                     self.violation(worker, Violation::ForgedAnswer, host);
                 }
             }
@@ -101,7 +107,21 @@ impl<C> Primary<C> {
         }
     }
 
+    /// A message of the app's own.
+    fn user(&mut self, worker: WorkerId, json: &str, host: &mut impl Host<Connection = C>) {
+        if json == READY
+            && let Some(member) = self.members.get_mut(&worker)
+        {
+            self.structure += u64::from(!member.ready);
+            member.ready = true;
+        }
+        host.notice(worker, Notice::User(json));
+    }
+
     fn handle_arrived(&mut self, worker: WorkerId, host: &mut impl Host<Connection = C>) {
+        if self.is_confirmed_before(worker) {
+            return;
+        }
         let Some(member) = self.members.get_mut(&worker) else {
             return;
         };
@@ -113,6 +133,9 @@ impl<C> Primary<C> {
     /// A descriptor did not arrive, usually because the worker has no free one. Node would send it
     /// to the same worker again; a connection is better off with another one.
     fn handle_lost(&mut self, worker: WorkerId, now: Millis, host: &mut impl Host<Connection = C>) {
+        if self.is_confirmed_before(worker) {
+            return host.notice(worker, Notice::LostBefore(LostBefore::NotReceived));
+        }
         let Some(member) = self.members.get_mut(&worker) else {
             return;
         };

@@ -196,8 +196,21 @@ pub enum Notice<'a> {
     Agent(FromAgent),
     /// Another message with a `cmd` that starts with `NODE_`, as JSON.
     Internal(&'a str),
+    /// Something that the primary before this one had sent to it is lost.
+    LostBefore(LostBefore),
     /// It broke the protocol.
     Violation(Violation),
+}
+
+/// What is lost because a primary died while it was under way to a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LostBefore {
+    /// The worker did not want it, and nobody else has it any more.
+    #[error("a connection that it refused, and that nobody else has any more")]
+    Refused,
+    /// The worker says that a descriptor did not arrive.
+    #[error("a connection or listening socket that it could not receive (no free descriptors?)")]
+    NotReceived,
 }
 
 /// How a worker broke the protocol. Nothing but its own traffic suffers.

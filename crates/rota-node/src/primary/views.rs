@@ -27,6 +27,12 @@ pub struct WorkerView {
     pub taken_over: u64,
     /// Its agent has said that it is there.
     pub agent: bool,
+    /// A server of its listens, or has done so.
+    pub listening: bool,
+    /// It has sent the message `"ready"`.
+    pub ready: bool,
+    /// It has said that it leaves.
+    pub leaving: bool,
     /// It may get connections now.
     pub dealing: bool,
     /// How often it broke the protocol.
@@ -68,6 +74,9 @@ impl<C> Primary<C> {
             handed_over: member.handed_over,
             taken_over: member.taken_over,
             agent: member.agent,
+            listening: member.listening,
+            ready: member.ready,
+            leaving: member.leaving,
             dealing: member.serves() && !member.blocked,
             violations: member.violations,
         })

@@ -9,8 +9,8 @@ use std::rc::Rc;
 
 use rota_node::channel::Frame;
 use rota_node::primary::{
-    Bind, Delivery, Errno, ListenerId, Millis, Notice, Role, SockName, SocketId, Stranger, Tuning,
-    WorkerId,
+    Bind, Delivery, Errno, ListenerId, Millis, Notice, Role, Saved, SockName, SocketId, Stranger,
+    Tuning, WorkerId,
 };
 use rota_node::{Balance, Host, Primary};
 
@@ -114,6 +114,9 @@ pub struct World {
     pub now: Millis,
     pub closed: Rc<RefCell<BTreeSet<u32>>>,
     pub connections: u32,
+    tuning: Tuning,
+    /// What each worker has said without a descriptor, since it last sent one.
+    said: BTreeMap<WorkerId, Vec<String>>,
 }
 
 pub const FIRST: SocketId = SocketId {
@@ -133,6 +136,8 @@ impl World {
             now: 0,
             closed: Rc::default(),
             connections: 0,
+            tuning,
+            said: BTreeMap::new(),
         }
     }
 
@@ -154,6 +159,40 @@ impl World {
     }
 
     pub fn say(&mut self, worker: WorkerId, line: &str) {
+        let said = self.said.entry(worker).or_default();
+        said.push(line.to_owned());
+        self.hear(worker, line);
+    }
+
+    /// The primary dies, and another one goes on from what it had saved. Connections that it had are closed.
+    pub fn die(&mut self) {
+        let saved = self.primary.save().to_json();
+        let saved = Saved::from_json(&saved).unwrap();
+        assert_eq!(saved, self.primary.save());
+        self.primary = Primary::restore(&saved, 7, self.tuning, self.now).unwrap();
+    }
+
+    /// The worker says its last lines again: they had not been taken off its channel.
+    pub fn repeat(&mut self, worker: WorkerId, lines: usize) {
+        let said = self.said.get(&worker).cloned().unwrap_or_default();
+        for line in &said[said.len().saturating_sub(lines)..] {
+            self.hear(worker, line);
+        }
+    }
+
+    /// A descriptor of the worker's oldest connection did not arrive. Returns the connection's number.
+    pub fn lose(&mut self, worker: WorkerId) -> Option<u32> {
+        let dealt = self.host.dealt.get_mut(&worker)?;
+        if dealt.is_empty() {
+            return None;
+        }
+        let (_, number) = dealt.remove(0);
+        self.say(worker, r#"{"cmd":"NODE_HANDLE_NACK"}"#);
+        Some(number)
+    }
+
+    /// The worker has said that, once.
+    pub fn hear(&mut self, worker: WorkerId, line: &str) {
         let frame = Frame::Line {
             bytes: line.as_bytes(),
             handle: None,
@@ -190,6 +229,7 @@ impl World {
         peer: Option<SocketAddr>,
     ) -> bool {
         self.closed.borrow_mut().remove(&number);
+        self.said.remove(&worker);
         let connection = Connection {
             number,
             peer,

@@ -44,6 +44,7 @@ impl Supervisor {
         match message {
             FromAgent::Hello(hello) => {
                 self.update(worker, |w| w.agent.hello = Some(hello));
+                self.save_worker(worker);
                 self.start_pulse(worker);
             }
             FromAgent::Pong { n, figures } => {

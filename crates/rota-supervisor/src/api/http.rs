@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::header::CONTENT_TYPE;
-use hyper::{Response, StatusCode};
-use rota_api::{ApiError, ErrorCode, paths};
+use hyper::{Request, Response, StatusCode};
+use rota_api::{ApiError, ErrorCode, NoToken, OperationToken, paths};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -73,10 +73,30 @@ impl LineSender {
         self.lines.send(Bytes::from(line)).await.is_ok()
     }
 
+    /// True if the reader has gone.
+    pub fn is_closed(&self) -> bool {
+        self.lines.is_closed()
+    }
+
     /// Resolves when the reader has gone.
     pub async fn closed(&self) {
         self.lines.closed().await;
     }
+}
+
+/// The name that the caller has given to what it asks for.
+///
+/// # Errors
+/// When the header is there, but holds no token.
+pub fn token<B>(request: &Request<B>) -> Result<Option<OperationToken>, ApiError> {
+    let Some(value) = request.headers().get(OperationToken::HEADER) else {
+        return Ok(None);
+    };
+    let token = value.to_str().unwrap_or_default().parse();
+    token.map(Some).map_err(|error: NoToken| {
+        let text = format!("the header {}: {error}", OperationToken::HEADER);
+        ApiError::new(ErrorCode::BadRequest, text)
+    })
 }
 
 /// A streamed answer and the end to write its lines to.

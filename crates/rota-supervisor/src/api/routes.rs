@@ -5,13 +5,14 @@ use std::rc::Rc;
 use hyper::body::Incoming;
 use hyper::{Method, Request};
 use rota_api::{
-    ApiError, AppList, CommandRequest, CommandResult, ErrorCode, Finished, ProfileRequest,
-    ProfileSource, ShutdownRequest, SignalRequest, StackRequest, StartRequest, StreamEvent, paths,
+    ApiError, AppList, CommandRequest, ErrorCode, OperationToken, ProfileRequest, ProfileSource,
+    ShutdownRequest, SignalRequest, StackRequest, StartRequest, paths,
 };
 use rota_config::{AppSpec, SpecUpdate};
 
-use super::http::{self, Answer, LineSender};
-use super::logs;
+use super::http::{self, Answer};
+use super::{again, logs};
+use crate::operations::Caller;
 use crate::supervisor::Supervisor;
 
 /// Answers one request.
@@ -52,24 +53,35 @@ async fn start(
     supervisor: &Rc<Supervisor>,
     request: Request<Incoming>,
 ) -> Result<Answer, ApiError> {
+    let token = http::token(&request)?;
     let request: StartRequest<AppSpec> = http::read_json(request.into_body()).await?;
+    let wait = request.wait;
+    if let Some(answer) = again::operation(supervisor, token, wait)? {
+        return Ok(answer);
+    }
     let names = request
         .apps
         .iter()
         .map(|app| app.name.to_string())
         .collect();
-    let wait = request.wait;
-    operation(wait, names, |listener| supervisor.start(request, listener))
+    operation(token, wait, names, |caller| {
+        supervisor.transact(|| supervisor.start(request, caller))
+    })
 }
 
 async fn command(
     supervisor: &Rc<Supervisor>,
     request: Request<Incoming>,
 ) -> Result<Answer, ApiError> {
+    let token = http::token(&request)?;
     let request: CommandRequest<SpecUpdate> = http::read_json(request.into_body()).await?;
+    // Before its targets are looked up: a second delete would find nothing to delete.
+    if let Some(answer) = again::operation(supervisor, token, request.wait)? {
+        return Ok(answer);
+    }
     let names = supervisor.names(&supervisor.select(&request.targets)?);
-    operation(request.wait, names, |listener| {
-        supervisor.command(&request, listener)
+    operation(token, request.wait, names, |caller| {
+        supervisor.transact(|| supervisor.command(&request, caller))
     })
 }
 
@@ -77,8 +89,13 @@ async fn signal(
     supervisor: &Rc<Supervisor>,
     request: Request<Incoming>,
 ) -> Result<Answer, ApiError> {
+    let token = http::token(&request)?;
     let request: SignalRequest = http::read_json(request.into_body()).await?;
-    Ok(http::json(&supervisor.signal(&request)?))
+    if let Some(answer) = again::signal(supervisor, token)? {
+        return Ok(answer);
+    }
+    let sent = supervisor.transact(|| supervisor.signal(&request, token))?;
+    Ok(http::json(&sent))
 }
 
 async fn stack(
@@ -108,28 +125,29 @@ async fn shutdown(
     supervisor: &Rc<Supervisor>,
     request: Request<Incoming>,
 ) -> Result<Answer, ApiError> {
+    let token = http::token(&request)?;
     let request: ShutdownRequest = http::read_json(request.into_body()).await?;
-    operation(true, Vec::new(), |listener| {
-        supervisor.shut_down(request.now, listener);
+    if let Some(answer) = again::operation(supervisor, token, true)? {
+        return Ok(answer);
+    }
+    operation(token, true, Vec::new(), |caller| {
+        supervisor.transact(|| supervisor.shut_down(request.now, caller));
         Ok(())
     })
 }
 
 /// Runs something that takes time, with its progress as the answer; or answers at acceptance.
 fn operation(
+    token: Option<OperationToken>,
     wait: bool,
     names: Vec<String>,
-    run: impl FnOnce(Option<LineSender>) -> Result<(), ApiError>,
+    run: impl FnOnce(Caller) -> Result<(), ApiError>,
 ) -> Result<Answer, ApiError> {
     let (answer, lines) = http::stream();
-    if wait {
-        run(Some(lines))?;
-        return Ok(answer);
+    let listener = wait.then(|| lines.clone());
+    run(Caller { token, listener })?;
+    if !wait {
+        again::accepted(&lines, names);
     }
-    run(None)?;
-    let accepted = |name: String| CommandResult::done(name, "accepted");
-    lines.send(&StreamEvent::Finished(Finished {
-        results: names.into_iter().map(accepted).collect(),
-    }));
     Ok(answer)
 }

@@ -12,6 +12,8 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+use super::keep::SocketFile;
+
 /// The longest path that fits into a Unix socket's address.
 const MAX_UNIX_PATH: usize = 107;
 
@@ -32,6 +34,18 @@ pub(super) struct SocketPath {
 }
 
 impl SocketPath {
+    /// A file that is known from before.
+    pub(super) fn known(file: SocketFile) -> Self {
+        let (path, id) = file.parts();
+        let file = Some(id);
+        Self { path, file }
+    }
+
+    /// What is to be remembered of it.
+    pub(super) fn file(&self) -> Option<SocketFile> {
+        SocketFile::new(&self.path, self.file?)
+    }
+
     /// Removes the file, unless somebody else has put another one there.
     pub(super) fn remove(&self) {
         if self.file.is_some() && file_id(&self.path) == self.file {

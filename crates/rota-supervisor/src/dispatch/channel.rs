@@ -45,11 +45,11 @@ pub(super) enum Sent {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Overflow;
 
-/// What a read delivered.
+/// What there is to read.
 #[derive(Debug)]
-pub(super) enum Read {
-    /// So many bytes, with these descriptors.
-    Bytes(usize, Vec<OwnedFd>),
+pub(super) enum Peek {
+    /// So many bytes.
+    Bytes(usize),
     /// Nothing for now.
     Nothing,
     /// The end.
@@ -105,16 +105,27 @@ impl Channel {
             return Err(Overflow);
         }
         // The descriptor has gone with the first byte.
-        let fd = fd.filter(|_| done == 0);
+        self.enqueue(&line[done..], fd.filter(|_| done == 0))
+    }
+
+    fn enqueue(&mut self, line: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<(), Overflow> {
         let fd = match fd.map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 0)) {
             Some(Err(_)) => return Err(Overflow),
             Some(Ok(fd)) => Some(fd),
             None => None,
         };
-        let bytes = line[done..].to_vec();
+        let bytes = line.to_vec();
         self.queued += bytes.len();
         self.queue.push_back(Waiting { bytes, done: 0, fd });
         Ok(())
+    }
+
+    /// Puts a line behind what waits, with a duplicate of `fd`, if given; [`Self::flush`] sends it.
+    pub(super) fn hold(&mut self, line: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<(), Overflow> {
+        if self.queued + line.len() > MAX_QUEUED && !self.queue.is_empty() {
+            return Err(Overflow);
+        }
+        self.enqueue(line, fd)
     }
 
     /// Sends a line with a connection, now or not at all.
@@ -167,26 +178,38 @@ impl Channel {
         true
     }
 
-    /// Reads once.
-    pub(super) fn read(&self, buffer: &mut [u8]) -> Read {
-        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-        let mut slices = [IoSliceMut::new(buffer)];
-        match rustix::net::recvmsg(&self.socket, &mut slices, &mut control, flags) {
-            Ok(message) if message.bytes == 0 => Read::End,
-            Ok(message) => {
-                let mut fds = Vec::new();
-                for received in control.drain() {
-                    if let RecvAncillaryMessage::ScmRights(rights) = received {
-                        fds.extend(rights);
-                    }
-                }
-                Read::Bytes(message.bytes, fds)
-            }
-            Err(Errno::AGAIN | Errno::INTR) => Read::Nothing,
-            Err(_) => Read::End,
+    /// Looks at what there is to read, without taking it.
+    pub(super) fn peek(&self, buffer: &mut [u8]) -> Peek {
+        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        match rustix::net::recv(&self.socket, buffer, flags) {
+            Ok((0, _)) => Peek::End,
+            Ok((length, _)) => Peek::Bytes(length),
+            Err(Errno::AGAIN | Errno::INTR) => Peek::Nothing,
+            Err(_) => Peek::End,
         }
+    }
+
+    /// Takes exactly as many bytes as `buffer` has room for, which have been seen, and the descriptors that come
+    /// with them. The kernel ends a read at each descriptor. Returns whether all were there.
+    pub(super) fn take(&self, buffer: &mut [u8], fds: &mut Vec<OwnedFd>) -> bool {
+        let mut done = 0;
+        while done < buffer.len() {
+            let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+            let mut slices = [IoSliceMut::new(&mut buffer[done..])];
+            match rustix::net::recvmsg(&self.socket, &mut slices, &mut control, flags) {
+                Ok(message) if message.bytes > 0 => done += message.bytes,
+                Err(Errno::INTR) => continue,
+                Ok(_) | Err(_) => return false,
+            }
+            for received in control.drain() {
+                if let RecvAncillaryMessage::ScmRights(rights) = received {
+                    fds.extend(rights);
+                }
+            }
+        }
+        true
     }
 
     /// The worker sees the end of the channel once it has read everything; what it still says is

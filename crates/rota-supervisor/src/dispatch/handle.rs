@@ -9,42 +9,75 @@ use std::thread::JoinHandle;
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::found::{self, FoundOpen};
+use super::keep::Keep;
+use super::restore::{Adopted, Restored};
 use super::shell;
 use super::types::{DispatchCommand, DispatchEvent};
 
 /// The dispatcher's thread, as seen from outside. Dropping it ends the thread, too, without waiting.
 #[derive(Debug)]
 pub struct Dispatcher {
-    commands: Option<Sender<DispatchCommand>>,
+    orders: Option<Sender<Order>>,
     bell: Arc<Bell>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Dispatcher {
-    /// Starts the thread. `events` is called on it and must not block.
+    /// Starts the thread, with what is left of an earlier one. `events` is called on the thread and must not block.
+    /// `keep` is told what has to be there for the next one.
+    ///
+    /// When this returns, listeners accept and workers are heard again.
     ///
     /// # Errors
     /// When no event descriptor, epoll instance or thread can be had.
-    pub fn start(events: impl Fn(DispatchEvent) + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        events: impl Fn(DispatchEvent) + Send + 'static,
+        keep: Box<dyn Keep>,
+        restored: Restored,
+    ) -> io::Result<(Self, Adopted)> {
         let bell = Arc::new(Bell::new()?);
-        let (commands, inbox) = mpsc::channel();
-        let mut shell = shell::Shell::new(Inbox::new(inbox, Arc::clone(&bell)), Box::new(events))?;
+        let (orders, inbox) = mpsc::channel();
+        let inbox = Inbox::new(inbox, Arc::clone(&bell));
+        let mut shell = shell::Shell::new(inbox, Box::new(events), keep)?;
+        let adopted = shell.adopt(restored);
+        let questions = shell.questions(&adopted);
         let thread = std::thread::Builder::new()
             .name("dispatch".to_owned())
             .stack_size(512 * 1024)
             .spawn(move || shell.run())?;
-        Ok(Self {
-            commands: Some(commands),
+        let dispatcher = Self {
+            orders: Some(orders),
             bell,
             thread: Some(thread),
-        })
+        };
+        dispatcher.find_open(questions);
+        Ok((dispatcher, adopted))
+    }
+
+    /// Looks up which connections workers have had all along, beside everything else.
+    fn find_open(&self, questions: found::Questions) {
+        let Some(orders) = self.orders.clone().filter(|_| !questions.is_empty()) else {
+            return;
+        };
+        let bell = Arc::clone(&self.bell);
+        // Without it nobody is counted as having connections: newcomers get their even share all the same.
+        let _ = std::thread::Builder::new()
+            .name("count".to_owned())
+            .stack_size(512 * 1024)
+            .spawn(move || {
+                // Fails when the dispatcher is ending.
+                let _ = orders.send(Order::Found(questions.ask()));
+                drop(orders);
+                bell.ring();
+            });
     }
 
     /// Queues an order; they are carried out in this order.
     pub fn send(&self, command: DispatchCommand) {
-        if let Some(commands) = &self.commands {
+        if let Some(orders) = &self.orders {
             // Fails only when the thread is gone, and then there is nothing left to order.
-            let _ = commands.send(command);
+            let _ = orders.send(Order::Command(command));
             self.bell.ring();
         }
     }
@@ -60,7 +93,7 @@ impl Dispatcher {
     }
 
     fn hang_up(&mut self) {
-        self.commands = None;
+        self.orders = None;
         self.bell.ring();
     }
 }
@@ -102,14 +135,22 @@ impl Bell {
     }
 }
 
+/// What the thread is told.
+pub(super) enum Order {
+    /// By the rest of the supervisor.
+    Command(DispatchCommand),
+    /// What was looked up for it.
+    Found(Vec<FoundOpen>),
+}
+
 /// The thread's side of the handle.
 pub(super) struct Inbox {
-    queue: Receiver<DispatchCommand>,
+    queue: Receiver<Order>,
     bell: Arc<Bell>,
 }
 
 impl Inbox {
-    fn new(queue: Receiver<DispatchCommand>, bell: Arc<Bell>) -> Self {
+    fn new(queue: Receiver<Order>, bell: Arc<Bell>) -> Self {
         Self { queue, bell }
     }
 
@@ -124,9 +165,9 @@ impl Inbox {
     }
 
     /// The next order; `Err` when the handle is gone.
-    pub(super) fn next(&self) -> Result<Option<DispatchCommand>, HandleGone> {
+    pub(super) fn next(&self) -> Result<Option<Order>, HandleGone> {
         match self.queue.try_recv() {
-            Ok(command) => Ok(Some(command)),
+            Ok(order) => Ok(Some(order)),
             Err(mpsc::TryRecvError::Empty) => Ok(None),
             Err(mpsc::TryRecvError::Disconnected) => Err(HandleGone),
         }

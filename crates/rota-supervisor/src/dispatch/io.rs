@@ -7,12 +7,12 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use rota_node::Host;
 use rota_node::agent::FromAgent;
 use rota_node::primary::{
-    Bind, Delivery, Errno as Code, Millis, Notice, SockName, SocketId, Stranger,
+    Bind, Delivery, Errno as Code, LostBefore, Millis, Notice, SockName, SocketId, Stranger,
 };
 use rustix::event::epoll::{self, EventFlags};
 
-use super::bind::duplicate;
 use super::channel::{Channel, Overflow, Sent};
+use super::keep::{Keep, socket_key};
 use super::limits::Limits;
 use super::sockets::Sockets;
 use super::token::Token;
@@ -45,9 +45,46 @@ pub(super) struct Io {
     pub(super) later: Vec<(Millis, u64)>,
     /// Workers whose agents have been told to drain them and have not said that they are done.
     pub(super) told_to_drain: HashSet<u64>,
+    pub(super) keep: Box<dyn Keep>,
+    /// Lines wait until what they tell is saved.
+    holding: bool,
+    /// Workers for whom some wait.
+    held: Vec<u64>,
 }
 
 impl Io {
+    pub(super) fn new(epoll: OwnedFd, events: Events, keep: Box<dyn Keep>) -> Self {
+        Self {
+            epoll,
+            links: HashMap::new(),
+            sockets: Sockets::default(),
+            events,
+            now: 0,
+            later: Vec::new(),
+            told_to_drain: HashSet::new(),
+            keep,
+            holding: false,
+            held: Vec::new(),
+        }
+    }
+
+    /// From now on lines wait for [`Self::release`].
+    pub(super) fn hold(&mut self) {
+        self.holding = true;
+    }
+
+    /// Sends what has waited.
+    pub(super) fn release(&mut self) {
+        self.holding = false;
+        for worker in std::mem::take(&mut self.held) {
+            if let Some(link) = self.links.get_mut(&worker) {
+                link.channel.flush();
+            }
+            // A connection that came behind is tried again when the channel says that it is writable.
+            self.rewatch(worker);
+        }
+    }
+
     /// Begins to watch a worker's channel.
     pub(super) fn add_link(
         &mut self,
@@ -122,13 +159,21 @@ impl Io {
                 None => return,
             },
         };
-        if link.channel.send(line, socket) == Err(Overflow) {
+        let sent = if self.holding {
+            self.held.push(worker);
+            link.channel.hold(line, socket)
+        } else {
+            link.channel.send(line, socket)
+        };
+        if sent == Err(Overflow) {
             self.violation(
                 worker,
                 "it does not read its channel: a message for it was dropped",
             );
         }
-        self.rewatch(worker);
+        if !self.holding {
+            self.rewatch(worker);
+        }
     }
 
     pub(super) fn violation(&mut self, worker: u64, what: &str) {
@@ -141,6 +186,17 @@ impl Io {
                 more => format!("{what} (and {more} more)"),
             };
             (self.events)(DispatchEvent::Violation { worker, what });
+        }
+    }
+
+    /// Something that was under way to a worker when the process before this one died is lost.
+    fn lost_before(&mut self, worker: u64, lost: LostBefore) {
+        let Some(link) = self.links.get_mut(&worker) else {
+            return;
+        };
+        if link.limits.violation(self.now).is_some() {
+            let what = format!("lost while rota was being started again: {lost}");
+            (self.events)(DispatchEvent::LostBefore { worker, what });
         }
     }
 
@@ -196,30 +252,13 @@ impl Host for AppHost<'_> {
 
     fn open(&mut self, id: SocketId, key: &str, bind: &Bind) -> Result<SockName, Code> {
         let (number, name) = self.io.sockets.open(self.app, id, bind)?;
-        if let Some((_, socket)) = self.io.sockets.get(self.app, id) {
-            match duplicate(&socket.fd) {
-                Ok(fd) => (self.io.events)(DispatchEvent::ListenerOpened {
-                    app: self.app,
-                    listener: number,
-                    key: key.to_owned(),
-                    slot: id.slot,
-                    address: name.to_string(),
-                    fd,
-                }),
-                Err(error) => (self.io.events)(DispatchEvent::Trouble {
-                    what: format!("the socket at {name} cannot be kept safe: {error}"),
-                }),
-            }
-        }
+        self.io.keep_socket(number, key, &name.to_string());
         Ok(name)
     }
 
     fn close(&mut self, id: SocketId) {
         if let Some(listener) = self.io.sockets.close(self.app, id, &self.io.epoll) {
-            (self.io.events)(DispatchEvent::ListenerClosed {
-                app: self.app,
-                listener,
-            });
+            self.io.keep.drop_entry(&socket_key(listener));
         }
     }
 
@@ -282,6 +321,7 @@ impl Host for AppHost<'_> {
                 self.io.is_within_limits(worker);
                 return;
             }
+            Notice::LostBefore(lost) => return self.io.lost_before(worker, lost),
             Notice::Violation(violation) => {
                 return self.io.violation(worker, &violation.to_string());
             }

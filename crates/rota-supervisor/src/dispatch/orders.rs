@@ -2,6 +2,7 @@
 
 use rota_node::primary::Role;
 
+use super::keep::primary_key;
 use super::shell::Shell;
 use super::types::{AppStats, ChannelKind, DispatchCommand, ListenerStats, Stats, WorkerStats};
 
@@ -72,6 +73,7 @@ impl Shell {
             self.forget_worker(worker);
         }
         self.apps.remove(&app);
+        self.io.keep.drop_entry(&primary_key(app));
         self.io.sockets.forget_inherited(app);
     }
 

@@ -1,6 +1,6 @@
 //! The thread: one epoll loop over the workers' channels and the listening sockets.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -12,10 +12,10 @@ use rota_node::primary::{Millis, Tuning};
 use rustix::event::{Timespec, epoll};
 
 use super::drain::Draining;
-use super::handle::{HandleGone, Inbox};
+use super::handle::{HandleGone, Inbox, Order};
 use super::io::{AppHost, Events, Io};
+use super::keep::Keep;
 use super::live::LivePeers;
-use super::sockets::Sockets;
 use super::token::Token;
 use super::types::DispatchEvent;
 
@@ -27,13 +27,23 @@ const EVENTS: usize = 128;
 const MAX_LINE: usize = 1024 * 1024;
 /// The part of the time that may be spent on the kernel's list of connections: one in so many.
 const LOOKING_SHARE: u64 = 200;
-/// How much is read from a dead worker, at most, to learn what it had taken.
-const LAST_READS: usize = 256;
 
-/// One app: its primary, and the state of the primary at which its sockets were watched.
+/// One app: its primary, and the states of the primary at which its sockets were watched and it was saved.
 pub(super) struct App {
     pub(super) primary: Primary<OwnedFd>,
     revision: u64,
+    pub(super) saved: u64,
+}
+
+impl App {
+    pub(super) fn new(primary: Primary<OwnedFd>) -> Self {
+        // No primary has these numbers.
+        Self {
+            primary,
+            revision: u64::MAX,
+            saved: 0,
+        }
+    }
 }
 
 /// Everything that the thread owns.
@@ -41,7 +51,7 @@ pub(super) struct Shell {
     inbox: Inbox,
     pub(super) io: Io,
     pub(super) apps: HashMap<u32, App>,
-    decoders: HashMap<u64, Decoder<OwnedFd>>,
+    pub(super) decoders: HashMap<u64, Decoder<OwnedFd>>,
     /// Sockets at which somebody may wait.
     pub(super) ready: VecDeque<u64>,
     /// Nothing is accepted before, because descriptors or memory have run out.
@@ -52,25 +62,17 @@ pub(super) struct Shell {
     /// Workers that finish what they have.
     pub(super) draining: Vec<Draining>,
     started: Instant,
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
 }
 
 impl Shell {
-    pub(super) fn new(inbox: Inbox, events: Events) -> io::Result<Self> {
+    pub(super) fn new(inbox: Inbox, events: Events, keep: Box<dyn Keep>) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let flags = epoll::EventFlags::IN;
         epoll::add(&epoll, inbox.event(), Token::Bell.into(), flags)?;
         Ok(Self {
             inbox,
-            io: Io {
-                epoll,
-                links: HashMap::new(),
-                sockets: Sockets::default(),
-                events,
-                now: 0,
-                later: Vec::new(),
-                told_to_drain: HashSet::new(),
-            },
+            io: Io::new(epoll, events, keep),
             apps: HashMap::new(),
             decoders: HashMap::new(),
             ready: VecDeque::new(),
@@ -103,6 +105,7 @@ impl Shell {
             self.on_time();
             busy = self.accept_ready();
             self.count_connections();
+            self.save_all();
         }
     }
 
@@ -133,57 +136,13 @@ impl Shell {
 
     fn orders(&mut self) -> Result<(), HandleGone> {
         self.inbox.silence();
-        while let Some(command) = self.inbox.next()? {
-            self.order(command);
+        while let Some(order) = self.inbox.next()? {
+            match order {
+                Order::Command(command) => self.order(command),
+                Order::Found(found) => self.count_found(&found),
+            }
         }
         Ok(())
-    }
-
-    /// Reads once from a worker. Returns whether there may be more.
-    pub(super) fn read(&mut self, worker: u64) -> bool {
-        use super::channel::Read;
-        let Some(link) = self.io.links.get(&worker) else {
-            return false;
-        };
-        match link.channel.read(&mut self.buffer) {
-            Read::Nothing => false,
-            Read::End => {
-                self.forget_worker(worker);
-                (self.io.events)(DispatchEvent::ChannelClosed { worker });
-                false
-            }
-            Read::Bytes(length, fds) => {
-                self.digest(worker, length, fds);
-                true
-            }
-        }
-    }
-
-    fn digest(&mut self, worker: u64, length: usize, fds: Vec<OwnedFd>) {
-        let Some(app) = self.io.links.get(&worker).map(|link| link.app) else {
-            return;
-        };
-        let (Some(decoder), Some(state)) =
-            (self.decoders.get_mut(&worker), self.apps.get_mut(&app))
-        else {
-            return;
-        };
-        for fd in fds {
-            if decoder.attach(fd).is_err() {
-                self.io
-                    .violation(worker, "it sent descriptors that belong to no message");
-            }
-        }
-        let now = self.io.now;
-        let mut host = AppHost {
-            io: &mut self.io,
-            app,
-        };
-        let primary = &mut state.primary;
-        decoder.feed(&self.buffer[..length], |frame| {
-            primary.receive(worker, frame, now, &mut host);
-        });
-        self.watch_sockets(app);
     }
 
     /// Runs something on the primary that a worker belongs to.
@@ -205,13 +164,22 @@ impl Shell {
     ) {
         let now = self.io.now;
         if let Some(state) = self.apps.get_mut(&app) {
+            self.io.hold();
             let mut host = AppHost {
                 io: &mut self.io,
                 app,
             };
             work(&mut state.primary, &mut host, now);
-            self.watch_sockets(app);
+            self.settle(app);
         }
+    }
+
+    /// What follows everything that an app's primary has been told: its state is saved, and then what it has to say
+    /// is sent.
+    pub(super) fn settle(&mut self, app: u32) {
+        self.save(app);
+        self.io.release();
+        self.watch_sockets(app);
     }
 
     /// Watches those sockets of an app from which its primary is to accept.
@@ -248,27 +216,10 @@ impl Shell {
             return;
         }
         self.decoders.insert(worker, Decoder::new(MAX_LINE));
-        let state = self.apps.entry(app).or_insert_with(|| App {
-            primary: Primary::new(random_seed(), Tuning::default()),
-            revision: 0,
-        });
+        let new = || App::new(Primary::new(random_seed(), Tuning::default()));
+        let state = self.apps.entry(app).or_insert_with(new);
         state.primary.add_worker(worker, slot, role);
-    }
-
-    /// Reads what a dead worker has left behind, so that it is known what it had taken.
-    pub(super) fn read_to_the_end(&mut self, worker: u64) {
-        for _ in 0..LAST_READS {
-            if !self.io.links.contains_key(&worker) {
-                return;
-            }
-            let Some(link) = self.io.links.get(&worker) else {
-                return;
-            };
-            match link.channel.read(&mut self.buffer) {
-                super::channel::Read::Bytes(length, fds) => self.digest(worker, length, fds),
-                super::channel::Read::Nothing | super::channel::Read::End => return,
-            }
-        }
+        self.settle(app);
     }
 
     /// Closes a worker's channel and gives to others what it had not taken.
@@ -356,7 +307,7 @@ impl Shell {
 }
 
 /// Different in every process; the standard library's hash maps know how to get it.
-fn random_seed() -> u64 {
+pub(super) fn random_seed() -> u64 {
     use std::hash::{BuildHasher as _, Hasher as _};
     std::collections::hash_map::RandomState::new()
         .build_hasher()

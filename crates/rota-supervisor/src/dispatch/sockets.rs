@@ -1,6 +1,7 @@
 //! The listening and UDP sockets of all apps.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use rota_node::primary::{Bind, Errno as Code, Millis, SockName, SocketId, errno};
@@ -9,6 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{Shutdown, SocketFlags, acceptfrom_with};
 
 use super::bind::{self, Bound, SocketPath, TcpOptions};
+use super::keep::SocketFile;
 use super::token::Token;
 
 /// One socket.
@@ -19,7 +21,7 @@ pub(super) struct Socket {
     pub(super) fd: OwnedFd,
     path: Option<SocketPath>,
     /// Ours to stop listening on when we close it, whoever keeps a duplicate.
-    stop_on_close: bool,
+    pub(super) stop_on_close: bool,
     armed: bool,
     /// There may be connections that nobody has accepted.
     pub(super) ready: bool,
@@ -92,6 +94,32 @@ impl Sockets {
         Ok((self.last, name))
     }
 
+    /// Opens a socket once more, at the address that it had.
+    pub(super) fn open_again(
+        &mut self,
+        app: u32,
+        id: SocketId,
+        what: &Bind,
+        name: &SockName,
+    ) -> Result<u64, Code> {
+        let (number, _) = self.open(app, id, &at(what, name))?;
+        Ok(number)
+    }
+
+    /// Puts a socket into its place that has been open since before this process.
+    pub(super) fn adopt(&mut self, number: u64, mut socket: Socket) {
+        socket.armed = false;
+        socket.ready = false;
+        self.last = self.last.max(number);
+        self.by_id.insert((socket.app, socket.id), number);
+        self.by_number.insert(number, socket);
+    }
+
+    /// Numbers up to this one are taken.
+    pub(super) fn skip_to(&mut self, number: u64) {
+        self.last = self.last.max(number);
+    }
+
     fn bind(&self, app: u32, what: &Bind) -> Result<Bound, Code> {
         match what {
             Bind::Tcp {
@@ -147,13 +175,7 @@ impl Sockets {
         if socket.armed {
             let _ = epoll::delete(epoll, &socket.fd);
         }
-        if socket.stop_on_close {
-            // Otherwise the port would be taken until the last duplicate is closed.
-            let _ = rustix::net::shutdown(&socket.fd, Shutdown::Both);
-        }
-        if let Some(path) = &socket.path {
-            path.remove();
-        }
+        socket.end();
         Some(number)
     }
 
@@ -185,6 +207,40 @@ impl Sockets {
 }
 
 impl Socket {
+    pub(super) fn new(
+        app: u32,
+        id: SocketId,
+        fd: OwnedFd,
+        ours: bool,
+        file: Option<SocketFile>,
+    ) -> Self {
+        Self {
+            app,
+            id,
+            fd,
+            path: file.map(SocketPath::known),
+            stop_on_close: ours,
+            armed: false,
+            ready: false,
+        }
+    }
+
+    /// The file that goes with it.
+    pub(super) fn file(&self) -> Option<SocketFile> {
+        self.path.as_ref()?.file()
+    }
+
+    /// Nobody shall reach it any more, whoever keeps a duplicate.
+    pub(super) fn end(&self) {
+        if self.stop_on_close {
+            // Otherwise the port would be taken until the last duplicate is closed.
+            let _ = rustix::net::shutdown(&self.fd, Shutdown::Both);
+        }
+        if let Some(path) = &self.path {
+            path.remove();
+        }
+    }
+
     pub(super) fn accept(&self) -> Accepted {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         match acceptfrom_with(&self.fd, flags) {
@@ -203,6 +259,23 @@ impl Socket {
             Err(_) => Accepted::TryAgain,
         }
     }
+}
+
+/// The same at exactly that address.
+fn at(what: &Bind, name: &SockName) -> Bind {
+    let SockName::Ip(name) = name else {
+        return what.clone();
+    };
+    let ip = match name {
+        SocketAddr::V6(v6) if v6.scope_id() > 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+        name => name.ip().to_string(),
+    };
+    let mut what = what.clone();
+    if let Bind::Tcp { address, port, .. } | Bind::Udp { address, port, .. } = &mut what {
+        *address = Some(ip);
+        *port = name.port();
+    }
+    what
 }
 
 /// How long nothing is accepted when descriptors or memory have run out.

@@ -167,27 +167,13 @@ pub enum DispatchEvent {
         /// The worker.
         worker: u64,
     },
-    /// A socket was bound: to be kept beyond the life of this process.
-    ListenerOpened {
-        /// The app.
-        app: u32,
-        /// Unique in this dispatcher, never reused.
-        listener: u64,
-        /// Node's key of the listener (address, port, type, fd, index).
-        key: String,
-        /// The slot whose own socket it is (`reuseport`).
-        slot: Option<u32>,
-        /// Where, as text.
-        address: String,
-        /// A duplicate of the socket.
-        fd: OwnedFd,
-    },
-    /// The socket of that id is closed; the kept duplicate must be closed, too.
-    ListenerClosed {
-        /// The app.
-        app: u32,
-        /// The id that `ListenerOpened` gave.
-        listener: u64,
+    /// Something that was under way to the worker when the process before this one died is lost. At most a few per
+    /// second and worker.
+    LostBefore {
+        /// The worker.
+        worker: u64,
+        /// What, for people.
+        what: String,
     },
     /// The worker broke the protocol or a limit. At most a few per second and worker.
     Violation {
@@ -247,7 +233,7 @@ pub struct WorkerStats {
 /// Figures of one listening socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerStats {
-    /// The id of its events.
+    /// Its number: its entry with the keeper is `listener/<number>`.
     pub listener: u64,
     /// Where, as text.
     pub address: String,

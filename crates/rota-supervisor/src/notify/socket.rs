@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -66,6 +67,39 @@ impl NotifySocket {
             }),
             Err(source) => Err(NotifyError::Io { path, source }),
         }
+    }
+
+    /// The socket of a worker that an earlier supervisor made with [`Self::bind`].
+    ///
+    /// # Errors
+    ///
+    /// When it is no such socket.
+    pub fn adopt(dir: &Path, worker: u64, socket: OwnedFd) -> Result<Self, NotifyError> {
+        let path = dir.join(worker.to_string());
+        let socket = UnixDatagram::from(socket);
+        match socket.set_nonblocking(true) {
+            Ok(()) => Ok(Self {
+                worker,
+                path,
+                socket: Some(socket),
+                task: None,
+            }),
+            Err(source) => Err(NotifyError::Io { path, source }),
+        }
+    }
+
+    /// A copy of the socket, for whoever keeps it beyond the life of this process. Before [`Self::listen`].
+    ///
+    /// # Errors
+    ///
+    /// When no descriptors are left.
+    pub fn copy(&self) -> Result<Option<OwnedFd>, NotifyError> {
+        let copy = self.socket.as_ref().map(UnixDatagram::try_clone);
+        let copy = copy.transpose().map_err(|source| NotifyError::Io {
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok(copy.map(OwnedFd::from))
     }
 
     /// The value for `NOTIFY_SOCKET`.

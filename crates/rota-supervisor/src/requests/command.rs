@@ -7,7 +7,7 @@ use rota_config::{ScaleTo, SpecUpdate};
 use rota_engine::{AppId, Command, CommandId, Event, Generation, Policy, Slot};
 
 use super::prepare::prepare;
-use crate::api::LineSender;
+use crate::operations::Caller;
 use crate::supervisor::{Supervisor, unix_millis};
 use crate::targets::Selection;
 
@@ -19,7 +19,7 @@ impl Supervisor {
     pub(crate) fn command(
         self: &Rc<Self>,
         request: &CommandRequest<SpecUpdate>,
-        listener: Option<LineSender>,
+        caller: Caller,
     ) -> Result<(), ApiError> {
         let chosen = self.select(&request.targets)?;
         let mut commands = Vec::new();
@@ -27,7 +27,7 @@ impl Supervisor {
             commands.push((selection.app, self.translate(request, selection)?));
         }
         let (operation, given) = self.with(|state| {
-            let operation = state.operations.begin(listener);
+            let operation = state.operations.begin(request.verb.as_str(), caller);
             let given: Vec<(CommandId, Command)> = commands
                 .into_iter()
                 .map(|(app, command)| {

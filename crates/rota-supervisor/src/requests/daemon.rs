@@ -2,18 +2,22 @@
 
 use std::rc::Rc;
 
-use rota_api::{ApiError, ErrorCode, SignalRequest, SignalResponse};
+use rota_api::{ApiError, ErrorCode, OperationToken, SignalRequest, SignalResponse};
 use rota_engine::{AppId, Command, Event};
 
-use crate::api::LineSender;
+use crate::operations::{Caller, Outcome};
 use crate::supervisor::Supervisor;
 
 impl Supervisor {
-    /// Sends a signal to the processes that the targets mean.
+    /// Sends a signal to the processes that the targets mean, and remembers it under its name.
     ///
     /// # Errors
     /// A target that names nothing, or a signal that does not exist.
-    pub(crate) fn signal(&self, request: &SignalRequest) -> Result<SignalResponse, ApiError> {
+    pub(crate) fn signal(
+        &self,
+        request: &SignalRequest,
+        token: Option<OperationToken>,
+    ) -> Result<SignalResponse, ApiError> {
         let signal: rota_config::SignalName = request
             .signal
             .parse()
@@ -37,18 +41,23 @@ impl Supervisor {
         for (worker, _) in &meant {
             self.keeper.signal_process(*worker, signal.number());
         }
-        Ok(SignalResponse {
+        let sent = SignalResponse {
             signal: signal.as_str().to_owned(),
             pids: meant.into_iter().map(|(_, pid)| pid).collect(),
-        })
+        };
+        if let Some(token) = token {
+            let outcome = Outcome::Signalled(sent.clone());
+            self.with(|state| state.operations.remember(token, outcome));
+        }
+        Ok(sent)
     }
 
     /// Ends the daemon with everything in it.
-    pub(crate) fn shut_down(self: &Rc<Self>, now: bool, listener: Option<LineSender>) {
+    pub(crate) fn shut_down(self: &Rc<Self>, now: bool, caller: Caller) {
         self.say(if now { "stopping at once" } else { "stopping" });
         let id = self.with(|state| {
             state.stopping = true;
-            let operation = state.operations.begin(listener);
+            let operation = state.operations.begin("shutdown", caller);
             let apps: Vec<AppId> = state.apps.keys().copied().collect();
             let id = state.operations.add(operation, AppId(0), "");
             state.operations.watch(operation, apps);

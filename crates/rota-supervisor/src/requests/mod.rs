@@ -5,5 +5,3 @@ mod daemon;
 mod prepare;
 mod select;
 mod start;
-
-pub(crate) use prepare::prepare;

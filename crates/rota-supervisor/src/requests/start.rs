@@ -7,9 +7,9 @@ use rota_config::AppSpec;
 use rota_engine::{AppId, Command, Event, Generation};
 
 use super::prepare::prepare;
-use crate::api::LineSender;
 use crate::apps::{App, Prepared};
 use crate::listen;
+use crate::operations::Caller;
 use crate::supervisor::{State, Supervisor, unix_millis};
 
 impl Supervisor {
@@ -20,7 +20,7 @@ impl Supervisor {
     pub(crate) fn start(
         self: &Rc<Self>,
         request: StartRequest<AppSpec>,
-        listener: Option<LineSender>,
+        caller: Caller,
     ) -> Result<(), ApiError> {
         let mut checked = Vec::new();
         for spec in request.apps {
@@ -33,7 +33,7 @@ impl Supervisor {
             }
             checked.push((known, prepare(spec)?));
         }
-        let operation = self.with(|state| state.operations.begin(listener));
+        let operation = self.with(|state| state.operations.begin("start", caller));
         for (known, prepared) in checked {
             self.start_one(operation, known, prepared);
         }
@@ -65,7 +65,7 @@ impl Supervisor {
         if !sockets.is_empty() {
             self.own_sockets(app, sockets);
         }
-        self.checkpoint(app);
+        self.save_app(app);
         let running = known.is_some() && self.is_wanted(app);
         let command_for = if running {
             Command::Restart {

@@ -13,7 +13,7 @@ pub(super) fn run(context: &Context, args: &KillArgs) -> Done {
     let home = context.home()?;
     let code = context.block_on(async {
         let client = match Client::connect(home.path()).await {
-            Ok(client) => client,
+            Ok(client) => context.telling(client),
             Err(error) if error.is_absent() => return Ok(None),
             Err(error) => return Err(Failure::from(error).into()),
         };

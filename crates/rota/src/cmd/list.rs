@@ -2,8 +2,9 @@
 
 use rota_api::{AppStatus, AppView, ExitCode, InsideView, WorkerStatus, WorkerView};
 
+use super::version;
 use crate::args::ListArgs;
-use crate::context::Context;
+use crate::context::{Context, remark};
 use crate::failure::Done;
 use crate::output::{Align, Cell, Column, Ink, Paint, Table, bytes, clean, millis, rate, span};
 
@@ -26,8 +27,19 @@ const COLUMNS: [Column; 13] = [
 const FROM_OUTSIDE: usize = 10;
 
 pub(super) fn run(context: &Context, args: &ListArgs) -> Done {
-    let list =
-        context.block_on(async { Ok(context.client().await?.apps(&args.targets).await?) })?;
+    let (list, hint) = context.block_on(async {
+        let mut client = context.client().await?;
+        let list = client.apps(&args.targets).await?;
+        let hint = match context.talks() && !args.json {
+            // The list is what was asked for; the hint may be missing.
+            true => client.version().await.ok(),
+            false => None,
+        };
+        Ok((
+            list,
+            hint.and_then(|daemon| version::difference(&daemon.version)),
+        ))
+    })?;
     let mut out = context.out();
     if args.json {
         out.pretty_json(&list)?;
@@ -42,6 +54,9 @@ pub(super) fn run(context: &Context, args: &ListArgs) -> Done {
         }
     }
     out.flush()?;
+    if let Some(hint) = hint {
+        remark(&hint);
+    }
     Ok(ExitCode::Ok)
 }
 

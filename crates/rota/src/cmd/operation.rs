@@ -1,6 +1,6 @@
 //! What the verbs that change something have in common.
 
-use rota_api::client::Lines;
+use rota_api::client::Events;
 use rota_api::{CommandRequest, CommandResult, ExitCode, StreamEvent, Verb};
 use rota_config::{Env, SpecUpdate};
 
@@ -54,7 +54,7 @@ pub async fn command(context: &Context, request: &CommandRequest<SpecUpdate>, js
 }
 
 /// Shows progress, then the results; the exit code is that of the first failure.
-pub async fn tell(context: &Context, mut events: Lines<StreamEvent>, json: bool) -> Done {
+pub async fn tell(context: &Context, mut events: Events, json: bool) -> Done {
     let mut out = context.out();
     let mut progress = context.progress();
     while let Some(event) = events.next().await? {

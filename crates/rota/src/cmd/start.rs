@@ -55,7 +55,7 @@ async fn start_scripts(context: &Context, args: &StartArgs, specs: Vec<AppSpec>)
         wait: !args.wait.no_wait,
         force: args.force,
     };
-    let client = connect_or_start(context.home()?).await?;
+    let client = context.telling(connect_or_start(context.home()?).await?);
     operation::tell(context, client.start(&request).await?, args.wait.json).await
 }
 

@@ -58,7 +58,7 @@ pub async fn connect_or_start(home: &Home) -> Result<Client, Failure> {
     // One request more, and only by who started the daemon: so that a daemon that cannot run is
     // told as such, with what it wrote, and not as a broken request.
     client
-        .version()
+        .version_at_once()
         .await
         .map_err(|error| died(home, log_length, error))?;
     Ok(client)

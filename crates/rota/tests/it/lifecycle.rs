@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{Home, app_path, eventually, get, heavy, load_on, signal, try_get};
+use crate::support::{Home, app_path, get, heavy, load_on, signal, try_get};
 
 #[test]
 fn a_crashed_worker_is_started_again() {
@@ -233,31 +233,4 @@ fn a_queue_consumer_that_never_listens_is_accepted() {
     );
     home.rota(&["reload", "app"]).ok();
     assert_eq!(home.app("app").online(), 2);
-}
-
-#[test]
-fn a_killed_supervisor_costs_no_daemon() {
-    // Adoption of the workers comes later; here: rota answers again, the apps are started anew, what was
-    // stopped stays stopped, and kill leaves nothing behind.
-    let home = Home::new();
-    let started = home.start("http.js", &["-i", "2"]);
-    let script = home.copy("http.js");
-    home.rota(&["start", &script, "--name", "resting"]).ok();
-    home.rota(&["stop", "resting"]).ok();
-    let (keeper, supervisor) = home.daemon_pids();
-    signal(supervisor, Signal::KILL);
-    eventually("another supervisor", || {
-        let output = home.rota(&["version", "--json"]);
-        let text = output.out;
-        (output.code == 0
-            && text.contains(&keeper.to_string())
-            && !text.contains(&format!("{supervisor}")))
-        .then_some(())
-    });
-    let app = home.until("both workers", |app| app.online() == 2);
-    assert!(app.pids().iter().all(|pid| !started.pids.contains(pid)));
-    assert_eq!(home.app("resting").status(), "stopped");
-    let log = home.daemon_log();
-    assert_eq!(log.matches("resting: starting worker").count(), 1, "{log}");
-    home.rota(&["kill"]).ok();
 }

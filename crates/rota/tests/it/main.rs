@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod adoption;
+mod asking_again;
 mod balance;
 mod cli;
 mod cli_errors;

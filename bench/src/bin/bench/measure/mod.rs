@@ -1,6 +1,7 @@
 //! The measures, one file each.
 
 mod agent;
+mod death;
 mod idle;
 mod list;
 mod memory;
@@ -26,5 +27,6 @@ pub(crate) fn run(measure: Measure, context: &Context) -> Result<Vec<Section>> {
         Measure::Idle => idle::measure(context),
         Measure::ReloadLoss => reload::measure(context),
         Measure::AgentOverhead => agent::measure(context),
+        Measure::ManagerDeath => death::measure(context),
     }
 }

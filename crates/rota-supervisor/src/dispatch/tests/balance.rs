@@ -129,10 +129,7 @@ fn a_slots_socket_outlives_its_worker() {
     for _ in 0..100 {
         assert_eq!(get(address, "/").unwrap(), ids[1].to_string());
     }
-    let opened = |cluster: &Cluster| {
-        let rest = cluster.rest();
-        rest.iter().filter(|e| e.contains("ListenerOpened")).count()
-    };
+    let opened = |cluster: &Cluster| cluster.kept.count("listener/");
     assert_eq!(opened(&cluster), 2);
     let replacement = cluster.worker(0, Balance::ReusePort, HTTP);
     cluster.listening(replacement);

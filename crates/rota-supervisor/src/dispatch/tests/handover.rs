@@ -14,7 +14,7 @@ use super::balance::ALL;
 use super::support::{Cluster, HTTP, eventually, get_kept, nodes};
 use crate::dispatch::{ChannelKind, DispatchCommand, DispatchEvent};
 
-const ORDER: DrainOrder = DrainOrder {
+pub const ORDER: DrainOrder = DrainOrder {
     timeout: 30_000,
     grace: 1_000,
     handover: true,
@@ -22,7 +22,7 @@ const ORDER: DrainOrder = DrainOrder {
 };
 
 /// An http server with an agent that hands over whatever is open when it is told to drain.
-const AGENT: &str = r"
+pub const AGENT: &str = r"
 const http = require('http'), net = require('net'), cluster = require('cluster');
 const send = process.send, sockets = new Set(), waiting = new Map();
 const say = (message, handle) => send.call(process, { cmd: 'NODE_ROTA', ...message }, handle);
@@ -64,7 +64,7 @@ server.on('connection', (socket) => {
 });
 ";
 
-fn drained(cluster: &Cluster, worker: u64) -> Option<DrainReport> {
+pub fn drained(cluster: &Cluster, worker: u64) -> Option<DrainReport> {
     cluster.wait("the end of the drain", |event| match event {
         DispatchEvent::Drained { worker: of, report } if *of == worker => Some(*report),
         _ => None,
@@ -205,7 +205,7 @@ fn pair() -> (Cluster, SocketAddr, UnixStream) {
     (cluster, address, bad)
 }
 
-fn read_until(from: &mut UnixStream, part: &str) -> String {
+pub fn read_until(from: &mut UnixStream, part: &str) -> String {
     let (mut text, mut byte) = (String::new(), [0; 1]);
     while !(text.contains(part) && text.ends_with('\n')) {
         from.read_exact(&mut byte).unwrap();
@@ -214,19 +214,24 @@ fn read_until(from: &mut UnixStream, part: &str) -> String {
     text
 }
 
-/// Hands something over. Returns whether it was taken.
-fn hand_over(from: &mut UnixStream, id: u64, what: BorrowedFd<'_>) -> bool {
-    let line = format!(
-        "{{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":{{\"cmd\":\"NODE_ROTA\",\
-         \"act\":\"handover\",\"id\":{id},\"server\":1,\"requests\":0,\"keep\":0}}}}\n"
-    );
+/// Sends a line with a descriptor.
+pub fn send_with(to: &UnixStream, line: &[u8], what: BorrowedFd<'_>) {
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = rustix::net::SendAncillaryBuffer::new(&mut space);
     let fds = [what];
     control.push(rustix::net::SendAncillaryMessage::ScmRights(&fds));
-    let slices = [std::io::IoSlice::new(line.as_bytes())];
+    let slices = [std::io::IoSlice::new(line)];
     let flags = rustix::net::SendFlags::empty();
-    rustix::net::sendmsg(&*from, &slices, &mut control, flags).unwrap();
+    rustix::net::sendmsg(to, &slices, &mut control, flags).unwrap();
+}
+
+/// Hands something over. Returns whether it was taken.
+pub fn hand_over(from: &mut UnixStream, id: u64, what: BorrowedFd<'_>) -> bool {
+    let line = format!(
+        "{{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":{{\"cmd\":\"NODE_ROTA\",\
+         \"act\":\"handover\",\"id\":{id},\"server\":1,\"requests\":0,\"keep\":0}}}}\n"
+    );
+    send_with(from, line.as_bytes(), what);
     let said = read_until(from, "\"handed\"");
     assert!(
         said.starts_with("{\"cmd\":\"NODE_HANDLE_ACK\"}\n"),
@@ -297,7 +302,7 @@ fn a_blocking_connection_does_not_stall_the_worker_that_gets_it() {
 }
 
 /// The next connection that the test's worker is given, and its number.
-fn receive_connection(from: &mut UnixStream) -> (TcpStream, u64) {
+pub fn receive_connection(from: &mut UnixStream) -> (TcpStream, u64) {
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = rustix::net::RecvAncillaryBuffer::new(&mut space);
     let mut buffer = [0; 4096];
@@ -310,6 +315,7 @@ fn receive_connection(from: &mut UnixStream) -> (TcpStream, u64) {
     });
     let text = String::from_utf8_lossy(&buffer[..message.bytes]).into_owned();
     let seq = text.split("\"seq\":").nth(1).unwrap();
-    let seq = seq.trim_end_matches(['}', '\n']).parse().unwrap();
+    let digits: String = seq.chars().take_while(char::is_ascii_digit).collect();
+    let seq = digits.parse().unwrap();
     (TcpStream::from(fd.unwrap()), seq)
 }

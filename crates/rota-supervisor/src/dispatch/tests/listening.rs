@@ -7,7 +7,7 @@ use std::time::Duration;
 use rota_node::Balance;
 
 use super::balance::ALL;
-use super::support::{Cluster, HTTP, get, get_unix, nodes};
+use super::support::{Cluster, HTTP, eventually, get, get_unix, nodes};
 use crate::dispatch::{DispatchCommand, DispatchEvent};
 
 /// Says over the channel what became of each of several `listen()` calls.
@@ -267,8 +267,9 @@ net.createServer().listen(0, '127.0.0.1', () => {
     let mut cluster = Cluster::new();
     let worker = cluster.worker(0, Balance::RoundRobin, script);
     let port: u16 = cluster.message(worker).parse().unwrap();
-    cluster.wait("the listener's end", |e| {
-        matches!(e, DispatchEvent::ListenerClosed { .. }).then_some(())
+    eventually("the listener's end", || {
+        let left = 1;
+        cluster.kept.count("listener/") == left
     });
     TcpListener::bind(("127.0.0.1", port)).unwrap();
 }

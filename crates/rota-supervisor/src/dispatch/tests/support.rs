@@ -7,13 +7,17 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use rota_node::Balance;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::dispatch::{ChannelKind, DispatchCommand, DispatchEvent, Dispatcher, Stats};
+use super::keeping::{Notebook, copy};
+use crate::dispatch::{
+    Adopted, ChannelKind, DispatchCommand, DispatchEvent, Dispatcher, Restored, RestoredWorker,
+    Stats,
+};
 
 /// No test waits that long unless something is broken.
 const BROKEN: Duration = Duration::from_secs(60);
@@ -40,6 +44,9 @@ pub fn nodes() -> Vec<String> {
 /// A dispatcher with workers.
 pub struct Cluster {
     pub dispatcher: Dispatcher,
+    pub kept: Notebook,
+    /// What the keeper would have of the channels, if the dispatcher is to die.
+    channels: Option<BTreeMap<u64, RestoredWorker>>,
     events: Receiver<DispatchEvent>,
     /// Events that were looked at and not wanted yet.
     seen: RefCell<Vec<DispatchEvent>>,
@@ -57,11 +64,12 @@ impl Cluster {
 
     pub fn with_node(node: &str) -> Self {
         let (sender, events) = mpsc::channel();
-        let dispatcher = Dispatcher::start(move |event| {
-            let _ = sender.send(event);
-        });
+        let kept = Notebook::default();
+        let (dispatcher, _) = start(sender, &kept, Restored::default());
         Self {
-            dispatcher: dispatcher.unwrap(),
+            dispatcher,
+            kept,
+            channels: None,
             events,
             seen: RefCell::default(),
             children: BTreeMap::new(),
@@ -72,8 +80,59 @@ impl Cluster {
         }
     }
 
+    /// Its dispatcher can die.
+    pub fn mortal(node: &str) -> Self {
+        let mut cluster = Self::with_node(node);
+        cluster.channels = Some(BTreeMap::new());
+        cluster
+    }
+
+    /// What the keeper has to hand back now.
+    pub fn restored(&self) -> Restored {
+        let mut restored = self.kept.restored();
+        for entry in self.channels.iter().flat_map(BTreeMap::values) {
+            restored.workers.push(RestoredWorker {
+                channel: copy(&entry.channel),
+                pid: self.children.get(&entry.worker).map(Child::id),
+                ..*entry
+            });
+        }
+        restored
+    }
+
+    /// The dispatcher dies, between two turns or where the notebook holds it, and another one takes over.
+    pub fn restart(&mut self) -> Adopted {
+        self.restart_with(|_| {})
+    }
+
+    /// The same after something has happened to what was kept.
+    pub fn restart_with(&mut self, change: impl FnOnce(&mut Restored)) -> Adopted {
+        let nobody = start(mpsc::channel().0, &Notebook::default(), Restored::default()).0;
+        let old = std::mem::replace(&mut self.dispatcher, nobody);
+        if self.kept.is_holding() {
+            drop(old);
+        } else {
+            old.shutdown();
+        }
+        let mut restored = self.restored();
+        change(&mut restored);
+        self.kept = Notebook::from(&restored);
+        let (sender, events) = mpsc::channel();
+        self.events = events;
+        self.seen.borrow_mut().clear();
+        let (dispatcher, adopted) = start(sender, &self.kept, restored);
+        self.dispatcher = dispatcher;
+        adopted
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// Bytes of the worker's that nobody has taken off its channel.
+    pub fn unread(&self, worker: u64) -> u64 {
+        let channels = self.channels.as_ref().unwrap();
+        rustix::io::ioctl_fionread(&channels[&worker].channel).unwrap()
     }
 
     /// Starts a cluster worker of app 1.
@@ -111,6 +170,17 @@ impl Cluster {
         let flags = SocketFlags::CLOEXEC;
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
+        if let Some(channels) = &mut self.channels {
+            let entry = RestoredWorker {
+                worker: self.last,
+                app,
+                slot,
+                kind,
+                channel: copy(&ours),
+                pid: None,
+            };
+            channels.insert(self.last, entry);
+        }
         self.dispatcher.send(DispatchCommand::AddWorker {
             worker: self.last,
             app,
@@ -216,6 +286,9 @@ impl Cluster {
     pub fn reap(&mut self, worker: u64) -> Option<i32> {
         let status = self.children.remove(&worker).unwrap().wait().unwrap();
         self.send(DispatchCommand::RemoveWorker { worker });
+        if let Some(channels) = &mut self.channels {
+            channels.remove(&worker);
+        }
         status.code()
     }
 
@@ -225,6 +298,17 @@ impl Cluster {
         self.closed(worker);
         self.reap(worker)
     }
+}
+
+fn start(
+    events: Sender<DispatchEvent>,
+    kept: &Notebook,
+    restored: Restored,
+) -> (Dispatcher, Adopted) {
+    let report = move |event| {
+        let _ = events.send(event);
+    };
+    Dispatcher::start(report, Box::new(kept.clone()), restored).unwrap()
 }
 
 impl Drop for Cluster {

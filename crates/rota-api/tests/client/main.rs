@@ -2,66 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod restart;
+mod support;
+
 use std::path::Path;
 
 use rota_api::client::{Client, ClientError};
 use rota_api::{CommandRequest, ErrorCode, ExitCode, LogsQuery, StreamEvent, Verb};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixListener;
 
-/// Runs `test` beside a server that answers the first request on `rota.sock` with these bytes, then
-/// closes. Gives what the server has read.
-fn with_server<F>(answer: impl Into<Vec<u8>>, test: impl FnOnce(Client) -> F) -> String
-where
-    F: Future<Output = ()>,
-{
-    let folder = TempDir::new().unwrap();
-    let answer = answer.into();
-    block_on(async {
-        let listener = UnixListener::bind(folder.path().join("rota.sock")).unwrap();
-        let server = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = vec![0; 64 * 1024];
-            let mut length = 0;
-            while !complete(&request[..length]) {
-                length += stream.read(&mut request[length..]).await.unwrap();
-            }
-            stream.write_all(&answer).await.unwrap();
-            request.truncate(length);
-            String::from_utf8(request).unwrap()
-        });
-        test(Client::connect(folder.path()).await.unwrap()).await;
-        server.await.unwrap()
-    })
-}
-
-/// A whole request: its head, and as much body as the head says.
-fn complete(request: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(request);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else {
-        return false;
-    };
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "));
-    body.len() >= length.map_or(0, |length| length.parse().unwrap())
-}
-
-fn block_on<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .unwrap()
-        .block_on(test)
-}
-
-fn response(status: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
-}
+use support::{block_on, response, with_server};
 
 fn reload() -> CommandRequest<()> {
     CommandRequest {

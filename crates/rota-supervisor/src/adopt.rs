@@ -1,0 +1,314 @@
+//! Taking over from a supervisor that died: its apps, its workers, and what it was about to do.
+//!
+//! The first start is the same thing with nothing to take over. What was left is consistent, because every event was
+//! one transaction: where the engine's state names a worker, its process has been ordered and the keeper knows what
+//! became of it. What is performed again here is what went on inside the dead process: draining, probing, watching.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rota_engine::{AppFacts, AppId, Effect, Event, Time, WorkerFacts, WorkerId};
+use rota_keeper::protocol::FromKeeper;
+
+use crate::checkpoint;
+use crate::dispatch::RestoredFacts;
+use crate::estate::{Estate, Facts, Remains};
+use crate::launch::Pipes;
+use crate::notify::NotifySocket;
+use crate::output;
+use crate::saved::{Child, worker_key};
+use crate::supervisor::{Supervisor, monotonic_millis};
+use crate::worker::{CpuSample, Readiness, Watchdog};
+
+impl Supervisor {
+    /// Takes over what an earlier supervisor has left. `heard` is what the dispatcher has found.
+    pub(crate) fn take_over(self: &Rc<Self>, estate: Estate, heard: Vec<RestoredFacts>) {
+        for complaint in &estate.complaints {
+            self.say(complaint);
+        }
+        self.with(|state| {
+            state.last_app = estate.daemon.last_app;
+            state.stopping = estate.daemon.stopping;
+            state.something_failed = estate.daemon.something_failed;
+            let positions = estate.daemon.positions.iter();
+            state.positions = positions
+                .map(|(&app, position)| (AppId(app), position.clone()))
+                .collect();
+            state.changes.know(estate.daemon);
+            let highest = estate.apps.keys().map(|app| app.0).max();
+            state.last_app = state.last_app.max(highest.unwrap_or(0));
+            state.apps = estate.apps;
+        });
+        self.transact(|| {
+            self.own_restored_sockets();
+            for remains in estate.workers {
+                self.attach(remains);
+            }
+            // Before apps are made anew, whose effects come by themselves.
+            let outstanding = self.with(|state| state.engine.outstanding());
+            for facts in &estate.facts {
+                self.adopt_by_facts(facts, &estate.children);
+            }
+            self.abandon_operations();
+            self.meet_children(&estate.children);
+            self.do_again(outstanding, &estate.children);
+            for facts in heard {
+                self.heard_meanwhile(&facts);
+            }
+            for remains in estate.ended {
+                self.read_remains(remains);
+            }
+            self.feed(Event::Tick);
+        });
+    }
+
+    /// Cluster workers may name the sockets of `--listen` in `listen({fd})`.
+    fn own_restored_sockets(&self) {
+        let sockets: Vec<_> = self.with(|state| {
+            let apps = state.apps.values();
+            apps.map(|app| (app.id, app.sockets.clone())).collect()
+        });
+        for (app, sockets) in sockets {
+            self.own_sockets(app, sockets);
+        }
+    }
+
+    /// Reads on what a worker writes, and remembers what was known of it.
+    fn attach(self: &Rc<Self>, remains: Remains) {
+        let Remains {
+            worker: id,
+            saved,
+            fds,
+            has_channel,
+        } = remains;
+        let app = AppId(saved.app);
+        let prepared = self.with(|state| {
+            let app = state.apps.get(&app)?;
+            app.prepared(saved.generation).cloned()
+        });
+        let Some(prepared) = prepared else { return };
+        let mut fds = fds.into_iter();
+        let started = Instant::now()
+            .checked_sub(Duration::from_millis(
+                monotonic_millis().saturating_sub(saved.started),
+            ))
+            .unwrap_or_else(Instant::now);
+        let made = pipes(&mut fds).and_then(|pipes| {
+            let (slot, generation) = (saved.slot, saved.generation);
+            self.worker(
+                &prepared,
+                app,
+                slot,
+                generation,
+                WorkerId(id),
+                pipes,
+                started,
+            )
+        });
+        let mut entry = match made {
+            Ok(entry) => entry,
+            Err(error) => {
+                return self.say(&format!(
+                    "{}:{}: its output cannot be read any more: {error}",
+                    prepared.spec.name, saved.slot
+                ));
+            }
+        };
+        entry.told_ready = saved.told_ready;
+        entry.has_channel = has_channel;
+        entry.disconnecting = saved.disconnecting;
+        entry.status_text = saved.status_text;
+        entry.agent.hello = saved.hello;
+        entry.limits = saved.limits;
+        entry.watchdog = saved.watchdog.map(|span| Watchdog {
+            span,
+            fed: Instant::now(),
+        });
+        let notify = fds.next().filter(|_| saved.notify).map(|socket| {
+            let socket = NotifySocket::adopt(&self.home.notify(), id, socket)?;
+            socket.listen(self.notices.clone())
+        });
+        match notify.transpose() {
+            Ok(notify) => entry.notify = notify,
+            Err(error) => self.say(&format!("{}:{}: {error}", prepared.spec.name, saved.slot)),
+        }
+        self.with(|state| state.workers.insert(id, entry));
+    }
+
+    /// Reads what a worker wrote before it ended. One that the engine still waits for has never been a process.
+    fn read_remains(self: &Rc<Self>, remains: Remains) {
+        let (worker, app) = (remains.worker, AppId(remains.saved.app));
+        if self.with(|state| state.workers.contains_key(&worker)) {
+            return;
+        }
+        self.attach(remains);
+        match self.with(|state| state.workers.remove(&worker)) {
+            Some(mut entry) => {
+                self.read_to_the_end(app, worker, std::mem::take(&mut entry.output));
+            }
+            None => self.keeper.drop_entry(&worker_key(WorkerId(worker))),
+        }
+    }
+
+    /// Makes the engine's state of an app from what is the case: its workers go on, the operation that was under way
+    /// is set aside.
+    fn adopt_by_facts(self: &Rc<Self>, facts: &Facts, children: &[Child]) {
+        let app = facts.app;
+        let told = self.with(|state| {
+            let entry = state.apps.get(&app)?;
+            let prepared = entry.prepared(facts.generation)?;
+            let policy = |generation| {
+                let prepared = entry.prepared(generation).unwrap_or(prepared);
+                prepared.policy(self.cpus)
+            };
+            let alive = |worker: u64| {
+                let mut own = children.iter().filter(|c| c.worker == worker);
+                own.find(|child| child.exited.is_none())
+            };
+            let workers = state.workers.iter().filter(|(_, w)| w.app == app);
+            let workers: Vec<(u32, WorkerFacts)> = workers
+                .filter_map(|(id, worker)| {
+                    let facts = WorkerFacts {
+                        worker: WorkerId(*id),
+                        pid: alive(*id)?.pid,
+                        generation: worker.generation,
+                        policy: policy(worker.generation),
+                        started: Time::from_millis(checkpoint::started(worker)),
+                        ready: worker.told_ready,
+                    };
+                    Some((worker.slot, facts))
+                })
+                .collect();
+            Some(AppFacts {
+                app,
+                policy: policy(facts.generation),
+                generation: facts.generation,
+                known: entry.generations.keys().copied().collect(),
+                slots: facts.slots(workers),
+            })
+        });
+        let Some(told) = told else { return };
+        let name = self.with(|state| state.app_name(app));
+        self.say(&format!(
+            "{name}: taken over from what runs; what was under way is set aside"
+        ));
+        let now = self.now();
+        let effects = self.with(|state| state.engine.adopt(now, told));
+        self.perform_all(effects);
+    }
+
+    /// Commands that the engine does not know any more are answered.
+    fn abandon_operations(self: &Rc<Self>) {
+        let results = self.with(|state| {
+            let known = state.engine.open_commands();
+            state.operations.abandon_missing(&known)
+        });
+        for result in results {
+            self.say(&format!("{}: {}", result.app, result.message));
+        }
+    }
+
+    /// Processes: those that live on, those that ended meanwhile, those that nobody wants.
+    fn meet_children(self: &Rc<Self>, children: &[Child]) {
+        for child in children {
+            let known = self.with(|state| {
+                let view = state.engine.worker(WorkerId(child.worker))?;
+                state
+                    .workers
+                    .contains_key(&child.worker)
+                    .then_some(view.pid)
+            });
+            match (child.exited, known) {
+                (Some(exit), _) => self.on_keeper(FromKeeper::Exited {
+                    child: child.worker,
+                    pid: child.pid,
+                    exit,
+                }),
+                (None, Some(None)) => self.spawned(child.worker, child.pid),
+                (None, Some(Some(_))) => self.resume(child.worker, child.pid),
+                (None, None) => self.end_stranger(child),
+            }
+        }
+    }
+
+    /// A process that belongs to no app: the last act of a supervisor that did not live to say so.
+    fn end_stranger(&self, child: &Child) {
+        self.say(&format!(
+            "process {} belongs to no app that is known: it is killed",
+            child.pid
+        ));
+        let kill = rota_sys::signal::Signal::KILL.number();
+        self.keeper.signal_group(child.worker, kill);
+    }
+
+    /// A worker that is known lives on: what watched over it in the dead supervisor begins anew.
+    fn resume(self: &Rc<Self>, worker: u64, pid: u32) {
+        let ready = self.with(|state| {
+            let entry = state.workers.get_mut(&worker)?;
+            entry.pid = Some(pid);
+            entry.spawned_pid = Some(pid);
+            let used = rota_sys::procfs::stat(pid).map(|stat| stat.user + stat.system);
+            entry.cpu = CpuSample {
+                used: used.unwrap_or_default(),
+                ..CpuSample::new(Instant::now())
+            };
+            Some(entry.told_ready)
+        });
+        self.expect_last_words(worker, pid);
+        self.watch_limits(worker);
+        if ready == Some(true) {
+            self.start_watchdog(worker);
+            self.start_pulse(worker);
+        } else {
+            self.await_readiness(worker);
+        }
+    }
+
+    /// Effects whose performer was the dead supervisor itself.
+    fn do_again(self: &Rc<Self>, outstanding: Vec<Effect>, children: &[Child]) {
+        let exists = |worker: WorkerId| children.iter().any(|child| child.worker == worker.0);
+        let again = outstanding.into_iter().filter(|effect| match effect {
+            Effect::Spawn { worker, .. } => !exists(*worker),
+            _ => true,
+        });
+        self.perform_all(again.collect());
+    }
+
+    /// What the dispatcher had heard of a worker and nobody else.
+    fn heard_meanwhile(self: &Rc<Self>, facts: &RestoredFacts) {
+        if facts.listening {
+            self.ready_by(facts.worker, Readiness::Listening);
+        }
+        if facts.ready {
+            self.ready_by(facts.worker, Readiness::Word);
+        }
+        if facts.leaving {
+            self.feed(Event::Leaving {
+                worker: WorkerId(facts.worker),
+            });
+        }
+    }
+
+    fn perform_all(self: &Rc<Self>, effects: Vec<Effect>) {
+        let events: Vec<_> = effects
+            .into_iter()
+            .filter_map(|effect| self.perform(effect))
+            .collect();
+        for event in events {
+            self.feed(event);
+        }
+    }
+}
+
+/// The read ends of a worker's output; of one whose entry lacks them, such as tell nothing.
+fn pipes(fds: &mut impl Iterator<Item = OwnedFd>) -> std::io::Result<Pipes> {
+    let mut next = || match fds.next() {
+        Some(fd) => Ok(fd),
+        None => output::worker_pipe().map(|(ours, _)| ours),
+    };
+    Ok(Pipes {
+        out: next()?,
+        err: next()?,
+    })
+}

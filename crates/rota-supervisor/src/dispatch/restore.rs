@@ -1,0 +1,223 @@
+//! Takes over from a dispatcher whose process has died.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+
+use rota_node::Primary;
+use rota_node::primary::{ListenerId, Role, Saved, SocketId, Tuning};
+
+use super::io::AppHost;
+use super::keep::{SocketEntry, socket_key, socket_number};
+use super::shell::{App, Shell, random_seed};
+use super::sockets::Socket;
+use super::types::ChannelKind;
+
+/// What the keeper has handed back.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// The entries `primary/<app>`: app and content.
+    pub apps: Vec<(u32, Vec<u8>)>,
+    /// The entries `listener/<n>`: key, content and socket.
+    pub listeners: Vec<(String, Vec<u8>, OwnedFd)>,
+    /// The workers that have a channel, and only those.
+    pub workers: Vec<RestoredWorker>,
+}
+
+/// A worker that was there before.
+#[derive(Debug)]
+pub struct RestoredWorker {
+    /// As in [`super::DispatchCommand::AddWorker`].
+    pub worker: u64,
+    /// Its app.
+    pub app: u32,
+    /// Its slot.
+    pub slot: u32,
+    /// What its channel is for.
+    pub kind: ChannelKind,
+    /// Our end of its channel.
+    pub channel: OwnedFd,
+    /// Its process, by whose descriptors its open connections are counted.
+    pub pid: Option<u32>,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Adopted {
+    /// What could not be taken over, for people.
+    pub complaints: Vec<String>,
+    /// The workers, in the order in which they were given.
+    pub workers: Vec<RestoredFacts>,
+}
+
+/// What a worker had said before: events that the earlier process may have missed, or not acted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestoredFacts {
+    /// The worker.
+    pub worker: u64,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Its app.
+    pub app: u32,
+    /// A server of its has listened: `Listening` was sent.
+    pub listening: bool,
+    /// It has sent the message `"ready"`.
+    pub ready: bool,
+    /// It leaves by its own decision, or said so when it was told to.
+    pub leaving: bool,
+    /// It has an agent.
+    pub agent: bool,
+}
+
+/// Sockets that nobody has claimed yet, with their numbers.
+type Unclaimed = HashMap<(u32, SocketId), (u64, SocketEntry, OwnedFd)>;
+
+impl Shell {
+    /// Puts everything back in its place. What is new or has changed by that is saved before this returns.
+    pub(super) fn adopt(&mut self, restored: Restored) -> Adopted {
+        let mut complaints = Vec::new();
+        let mut sockets = self.sort_sockets(restored.listeners, &mut complaints);
+        for (app, blob) in restored.apps {
+            match read_primary(&blob) {
+                Ok(primary) => {
+                    self.apps.insert(app, App::new(primary));
+                    self.adopt_sockets(app, &mut sockets, &mut complaints);
+                }
+                Err(why) => complaints.push(format!(
+                    "who listens where in app {app} cannot be taken over: {why}"
+                )),
+            }
+        }
+        self.end_unclaimed(sockets, &mut complaints);
+        let workers = self.adopt_workers(restored.workers);
+        self.forget_absent();
+        let apps: Vec<u32> = self.apps.keys().copied().collect();
+        for app in apps {
+            self.settle(app);
+        }
+        Adopted {
+            complaints,
+            workers,
+        }
+    }
+
+    fn sort_sockets(
+        &mut self,
+        listeners: Vec<(String, Vec<u8>, OwnedFd)>,
+        complaints: &mut Vec<String>,
+    ) -> Unclaimed {
+        let mut sockets = Unclaimed::new();
+        for (key, blob, fd) in listeners {
+            let number = socket_number(&key).ok_or_else(|| "it has no number".to_owned());
+            match number.and_then(|number| Ok((number, SocketEntry::read(&blob)?))) {
+                Ok((number, entry)) => {
+                    self.io.sockets.skip_to(number);
+                    sockets.insert((entry.app, entry.socket()), (number, entry, fd));
+                }
+                Err(why) => {
+                    complaints.push(format!("the socket {key} cannot be taken over: {why}"));
+                    self.io.keep.drop_entry(&key);
+                }
+            }
+        }
+        sockets
+    }
+
+    /// Finds the sockets of an app's primary, or opens them again.
+    fn adopt_sockets(&mut self, app: u32, sockets: &mut Unclaimed, complaints: &mut Vec<String>) {
+        let Some(state) = self.apps.get_mut(&app) else {
+            return;
+        };
+        let mut given_up: Vec<ListenerId> = Vec::new();
+        for (id, key, bind, name) in state.primary.addresses() {
+            if given_up.contains(&id.listener) {
+                continue;
+            }
+            let found = sockets.remove(&(app, id));
+            if let Some((number, entry, fd)) = found.filter(|(_, entry, _)| entry.key == key) {
+                let socket = Socket::new(app, id, fd, entry.ours, entry.file);
+                self.io.sockets.adopt(number, socket);
+                continue;
+            }
+            match self.io.sockets.open_again(app, id, &bind, &name) {
+                Ok(number) => self.io.keep_socket(number, &key, &name.to_string()),
+                Err(code) => {
+                    let error = std::io::Error::from_raw_os_error(-code);
+                    complaints.push(format!(
+                        "the socket at {name} of app {app} is lost and cannot be opened again: {error}"
+                    ));
+                    let io = &mut self.io;
+                    state.primary.give_up(id, &mut AppHost { io, app });
+                    if id.slot.is_none() {
+                        given_up.push(id.listener);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Closes sockets of which no primary knows: their opening or closing was under way.
+    fn end_unclaimed(&mut self, sockets: Unclaimed, complaints: &mut Vec<String>) {
+        for ((app, id), (number, entry, fd)) in sockets {
+            complaints.push(format!(
+                "nobody knows of the socket at {} of app {app}: it is closed",
+                entry.address
+            ));
+            Socket::new(app, id, fd, entry.ours, entry.file).end();
+            self.io.keep.drop_entry(&socket_key(number));
+        }
+    }
+
+    fn adopt_workers(&mut self, workers: Vec<RestoredWorker>) -> Vec<RestoredFacts> {
+        let adopt_one = |given: RestoredWorker| {
+            let (worker, app, pid) = (given.worker, given.app, given.pid);
+            let role = Role::from(given.kind);
+            self.add_worker(worker, app, given.slot, role, given.channel);
+            let state = self.apps.get(&app);
+            let view = state.and_then(|s| s.primary.workers().find(|w| w.worker == worker));
+            RestoredFacts {
+                worker,
+                pid,
+                app,
+                listening: view.is_some_and(|w| w.listening),
+                ready: view.is_some_and(|w| w.ready),
+                leaving: view.is_some_and(|w| w.leaving),
+                agent: view.is_some_and(|w| w.agent),
+            }
+        };
+        workers.into_iter().map(adopt_one).collect()
+    }
+
+    /// Workers that have gone with the earlier process, or whose channel cannot be used.
+    fn forget_absent(&mut self) {
+        for (app, state) in &mut self.apps {
+            let links = &self.io.links;
+            let absent = state.primary.workers().map(|view| view.worker);
+            let absent: Vec<u64> = absent.filter(|w| !links.contains_key(w)).collect();
+            for worker in absent {
+                let (now, io) = (self.io.now, &mut self.io);
+                let mut host = AppHost { io, app: *app };
+                state.primary.remove_worker(worker, now, &mut host);
+            }
+        }
+    }
+}
+
+impl From<ChannelKind> for Role {
+    fn from(kind: ChannelKind) -> Self {
+        match kind {
+            ChannelKind::Cluster { balance } => Self::Cluster(balance),
+            ChannelKind::Plain => Self::Plain,
+        }
+    }
+}
+
+/// The error is for people.
+fn read_primary(blob: &[u8]) -> Result<Primary<OwnedFd>, String> {
+    let saved = Saved::from_json(blob);
+    let primary =
+        saved.and_then(|saved| Primary::restore(&saved, random_seed(), Tuning::default(), 0));
+    primary.map_err(|error| match std::error::Error::source(&error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    })
+}

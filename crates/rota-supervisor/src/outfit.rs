@@ -1,0 +1,126 @@
+//! What a process gets beside its program: environment and descriptors.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use rota_engine::{Slot, WorkerId};
+
+use crate::apps::Prepared;
+
+/// The first descriptor after stdin, stdout and stderr; `LISTEN_FDS` begin here by definition.
+const FIRST_FD: u32 = 3;
+
+/// Variables that belong to one process and would mislead another: those of rota's own starter
+/// (systemd, or a Node process) and those that rota sets anew for each worker.
+const NOT_INHERITED: [&str; 10] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "NODE_CHANNEL_FD",
+    "NODE_CHANNEL_SERIALIZATION_MODE",
+    "NODE_UNIQUE_ID",
+    "NODE_APP_INSTANCE",
+];
+
+/// What a process gets beside its program, while it is put together.
+pub(crate) struct Outfit {
+    /// Its whole environment.
+    pub(crate) env: Vec<(OsString, OsString)>,
+    /// Descriptors and the numbers that it gets them under.
+    pub(crate) fds: Vec<(OwnedFd, u32)>,
+    /// Variables that hold its own process id.
+    pub(crate) pid_env: Vec<OsString>,
+    next_fd: u32,
+}
+
+impl Outfit {
+    /// What every process of the app gets.
+    pub(crate) fn new(prepared: &Prepared, slot: Slot) -> Self {
+        let inherited = |(key, value): (&str, &str)| {
+            (!NOT_INHERITED.contains(&key)).then(|| (key.into(), value.into()))
+        };
+        let mut outfit = Self {
+            env: prepared.spec.env.iter().filter_map(inherited).collect(),
+            fds: Vec::new(),
+            pid_env: Vec::new(),
+            next_fd: FIRST_FD,
+        };
+        outfit.set("NODE_APP_INSTANCE", slot.to_string());
+        let python = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("python");
+        if prepared.launch.program.file_name().is_some_and(python) {
+            // Python buffers whole blocks when its output is a pipe: its log would lag behind.
+            outfit.set_default("PYTHONUNBUFFERED", "1");
+        }
+        outfit
+    }
+
+    /// Sets a variable.
+    pub(crate) fn set(&mut self, key: &str, value: impl Into<OsString>) {
+        self.env.push((key.into(), value.into()));
+    }
+
+    fn set_default(&mut self, key: &str, value: &str) {
+        if !self.env.iter().any(|(have, _)| have == key) {
+            self.set(key, value);
+        }
+    }
+
+    /// Passes a descriptor under the next free number.
+    fn add_fd(&mut self, fd: OwnedFd) -> u32 {
+        let number = self.next_fd;
+        self.next_fd += 1;
+        self.fds.push((fd, number));
+        number
+    }
+
+    /// systemd's socket activation.
+    pub(crate) fn add_listen_sockets(
+        &mut self,
+        prepared: &Prepared,
+        sockets: &[Rc<OwnedFd>],
+    ) -> io::Result<()> {
+        if sockets.is_empty() {
+            return Ok(());
+        }
+        for socket in sockets {
+            self.add_fd(socket.try_clone()?);
+        }
+        let name = |address: &rota_config::ListenAddr| {
+            address.name.clone().unwrap_or_else(|| "unknown".to_owned())
+        };
+        let names: Vec<String> = prepared.spec.listen.iter().map(name).collect();
+        self.set("LISTEN_FDS", sockets.len().to_string());
+        self.set("LISTEN_FDNAMES", names.join(":"));
+        self.pid_env.push("LISTEN_PID".into());
+        Ok(())
+    }
+
+    /// Node's IPC channel; the other end is returned.
+    pub(crate) fn add_channel(&mut self, cluster_worker: Option<WorkerId>) -> io::Result<OwnedFd> {
+        let (ours, theirs) = channel_pair()?;
+        let number = self.add_fd(theirs);
+        self.set("NODE_CHANNEL_FD", number.to_string());
+        self.set("NODE_CHANNEL_SERIALIZATION_MODE", "json");
+        if let Some(worker) = cluster_worker {
+            self.set("NODE_UNIQUE_ID", worker.0.to_string());
+        }
+        Ok(ours)
+    }
+}
+
+/// The two ends of an IPC channel, non-blocking and close-on-exec.
+fn channel_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        flags,
+        None,
+    )?)
+}

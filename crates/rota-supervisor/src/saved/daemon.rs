@@ -1,0 +1,21 @@
+//! The supervisor's own counters.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::progress::RolloutPosition;
+
+/// What belongs to no app.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SavedDaemon {
+    /// The last app number given out.
+    pub(crate) last_app: u32,
+    /// The daemon has been told to stop.
+    pub(crate) stopping: bool,
+    /// For the exit code of `rota run`.
+    pub(crate) something_failed: bool,
+    /// Where each app's rollout stands, by the app's number.
+    pub(crate) positions: BTreeMap<u32, RolloutPosition>,
+}
