@@ -42,7 +42,8 @@ pub use io::HyperIo;
 pub use logs::{LogLine, LogsQuery, Stream, StreamFilter};
 pub use query::{targets_from_query, targets_to_query};
 pub use request::{
-    CommandRequest, ShutdownRequest, SignalRequest, SignalResponse, StartRequest, Verb,
+    CommandRequest, ShutdownRequest, SignalRequest, SignalResponse, StartRequest, UpgradeRequest,
+    Verb,
 };
 pub use status::{AppStatus, WorkerStatus};
 pub use token::{NoToken, OperationToken};

@@ -86,6 +86,14 @@ pub struct ShutdownRequest {
     pub now: bool,
 }
 
+/// Replace the daemon's processes by those of another binary (`POST /v1/upgrade`); the apps stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpgradeRequest {
+    /// The absolute path of the new `rota`.
+    pub program: String,
+}
+
 /// Send a signal to workers (`POST /v1/signal`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

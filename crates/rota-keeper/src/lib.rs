@@ -39,4 +39,4 @@ pub use options::{
 };
 pub use run::{resume, run, trial};
 
-use log::log;
+use log::{log, say};

@@ -7,3 +7,8 @@ use std::io::{self, Write as _};
 pub(crate) fn log(text: fmt::Arguments<'_>) {
     let _ = io::stderr().write_all(format!("rota keeper: {text}\n").as_bytes());
 }
+
+/// Writes one line to stderr for another program to read.
+pub(crate) fn say(text: fmt::Arguments<'_>) {
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+}

@@ -7,9 +7,10 @@ use rota_sys::memfd;
 
 use crate::image;
 use crate::keeper::Keeper;
-use crate::log;
 use crate::options::{KeeperOptions, Resume};
 use crate::state::{STATE_MAX, State, StateError};
+use crate::upgrade::proof;
+use crate::{log, say};
 
 /// Runs the keeper until its supervisor tells it to exit. Call it in a process with one thread.
 ///
@@ -43,12 +44,18 @@ pub fn resume(resume: Resume) -> ExitCode {
     }
 }
 
-/// Whether this program could go on with a state: exits with 0 if so, and else says why not.
+/// Whether this program could go on with a state: says so on stderr and exits with 0, or says why not.
 #[must_use]
 pub fn trial(state: OwnedFd) -> ExitCode {
-    let read = read(&state).and_then(|bytes| State::decode(&bytes).map(drop).map_err(describe));
-    match read {
-        Ok(()) => ExitCode::SUCCESS,
+    let understood = read(&state).and_then(|bytes| {
+        State::decode(&bytes).map_err(describe)?;
+        Ok(proof(&bytes))
+    });
+    match understood {
+        Ok(proof) => {
+            say(format_args!("{proof}"));
+            ExitCode::SUCCESS
+        }
         Err(why) => {
             log(format_args!("{why}"));
             ExitCode::FAILURE

@@ -55,6 +55,8 @@ struct Trial {
     overdue: bool,
     /// What it writes to stderr.
     complaint: File,
+    /// What it has to write there.
+    proof: String,
 }
 
 #[derive(Debug)]
@@ -179,7 +181,9 @@ impl Keeper {
     }
 
     fn start_trial(&self, program: &Path) -> io::Result<Trial> {
-        let state = memfd::sealed("rota-keeper", &self.state().encode())?;
+        let state = self.state().encode();
+        let proof = proof(&state);
+        let state = memfd::sealed("rota-keeper", &state)?;
         let (complaint, stderr) = pipe_with(PipeFlags::CLOEXEC)?;
         fcntl_setfl(&complaint, OFlags::NONBLOCK)?;
         let mut process = Spawn::new(program)
@@ -200,6 +204,7 @@ impl Keeper {
             until: Instant::now() + TRIAL_LIMIT,
             overdue: false,
             complaint: complaint.into(),
+            proof,
         })
     }
 
@@ -215,10 +220,17 @@ impl Keeper {
         if trial.overdue {
             let why = format!("{name} has not read the keeper's state within {TRIAL_LIMIT:?}");
             self.upgrade_failed(trial.program, why);
-        } else if exit.status == ExitStatus::Code(0) {
+            return;
+        }
+        let complaint = complaint(&trial.complaint);
+        let proven = complaint.0.lines().any(|line| line == trial.proof);
+        if exit.status == ExitStatus::Code(0) && proven {
             self.upgrade.switch = Some(Switch::To(trial.program));
+        } else if exit.status == ExitStatus::Code(0) {
+            // Many a program exits with 0 whatever it is asked.
+            let why = format!("{name}, tried out, did not say that it can take over: is it rota?");
+            self.upgrade_failed(trial.program, why);
         } else {
-            let complaint = complaint(&trial.complaint);
             let why = format!("{name}, tried out, {}{complaint}", exit.status);
             self.upgrade_failed(trial.program, why);
         }
@@ -276,6 +288,15 @@ impl Keeper {
     fn answer_failure(&mut self, message: String) {
         self.outbox.push(&FromKeeper::UpgradeFailed { message });
     }
+}
+
+/// What a program writes to stderr that has read this state and could go on with it: nothing that another program
+/// would say by chance.
+pub(crate) fn proof(state: &[u8]) -> String {
+    let hash = state.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("rota can take over {hash:016x}")
 }
 
 /// What a trial has written, as the end of a sentence.

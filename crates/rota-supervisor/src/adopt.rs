@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rota_engine::{AppFacts, AppId, Effect, Event, Time, WorkerFacts, WorkerId};
+use rota_engine::{AppFacts, AppId, CommandId, Effect, Event, Time, WorkerFacts, WorkerId};
 use rota_keeper::protocol::FromKeeper;
 
 use crate::checkpoint;
@@ -31,6 +31,7 @@ impl Supervisor {
             state.last_app = estate.daemon.last_app;
             state.stopping = estate.daemon.stopping;
             state.something_failed = estate.daemon.something_failed;
+            state.upgrading = estate.daemon.upgrading.map(CommandId);
             let positions = estate.daemon.positions.iter();
             state.positions = positions
                 .map(|(&app, position)| (AppId(app), position.clone()))
@@ -201,7 +202,8 @@ impl Supervisor {
     /// Commands that the engine does not know any more are answered.
     fn abandon_operations(self: &Rc<Self>) {
         let results = self.with(|state| {
-            let known = state.engine.open_commands();
+            let mut known = state.engine.open_commands();
+            known.extend(state.upgrading);
             state.operations.abandon_missing(&known)
         });
         for result in results {

@@ -168,7 +168,8 @@ fn begin(
     heard: Vec<RestoredFacts>,
     boot: Option<Vec<u8>>,
 ) {
-    if hello.restarts > 0 {
+    // After an upgrade the end of the one before was meant.
+    if hello.restarts > 0 && hello.upgrade.is_none() {
         tell_of_death(supervisor, hello, &estate);
     }
     let first = !estate.has_apps();
@@ -176,6 +177,9 @@ fn begin(
         supervisor.logs.name_workers();
     }
     supervisor.take_over(estate, heard);
+    if let Some(note) = &hello.upgrade {
+        supervisor.upgraded(note);
+    }
     if let Some(boot) = boot.filter(|_| first) {
         start_with(supervisor, &boot);
     }

@@ -128,6 +128,7 @@ fn counters(state: &State) -> SavedDaemon {
         last_app: state.last_app,
         stopping: state.stopping,
         something_failed: state.something_failed,
+        upgrading: state.upgrading.map(|command| command.0),
         positions: state
             .positions
             .iter()

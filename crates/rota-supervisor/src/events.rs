@@ -54,12 +54,12 @@ impl Supervisor {
                     "the keeper refused a request about {about}: {message}"
                 ));
             }
+            FromKeeper::UpgradeFailed { message } => self.upgrade_failed(&message),
             // Only at the beginning.
             FromKeeper::Hello(_)
             | FromKeeper::Entry { .. }
             | FromKeeper::Child { .. }
-            | FromKeeper::Restored
-            | FromKeeper::UpgradeFailed { .. } => {}
+            | FromKeeper::Restored => {}
         }
     }
 

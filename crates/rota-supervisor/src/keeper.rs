@@ -216,6 +216,11 @@ impl KeeperLink {
         self.send(ToKeeper::PutBlob { key, blob }, Vec::new());
     }
 
+    /// The keeper is to become this program.
+    pub fn upgrade(&self, program: OsString) {
+        self.send(ToKeeper::Upgrade { program }, Vec::new());
+    }
+
     /// Everything that an earlier supervisor left is in our hands.
     pub fn up(&self) {
         self.send(ToKeeper::Up, Vec::new());

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rota_engine::{AppId, Engine, Event, Time};
+use rota_engine::{AppId, CommandId, Engine, Event, Time};
 use tokio::sync::{Notify, watch};
 
 use crate::agent::{AgentFile, Heart};
@@ -78,6 +78,8 @@ pub struct State {
     pub stopping: bool,
     /// Some worker ended by itself with something else than success (for the exit code of `rota run`).
     pub something_failed: bool,
+    /// The command that has asked for another program.
+    pub upgrading: Option<CommandId>,
     /// What the keeper has not been told of yet.
     pub(crate) changes: Changes,
 }
@@ -137,6 +139,7 @@ impl Supervisor {
                 draining_output: HashMap::new(),
                 stopping: false,
                 something_failed: false,
+                upgrading: None,
                 changes: Changes::default(),
             }),
             rearm: Notify::new(),

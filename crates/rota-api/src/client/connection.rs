@@ -13,8 +13,8 @@ use super::follow::LogLines;
 use super::link::Link;
 use crate::{
     AppList, CommandRequest, LogsQuery, ProfileRequest, ProfileSource, ShutdownRequest,
-    SignalRequest, SignalResponse, StackRequest, StackResponse, StartRequest, Version, paths,
-    targets_to_query,
+    SignalRequest, SignalResponse, StackRequest, StackResponse, StartRequest, UpgradeRequest,
+    Version, paths, targets_to_query,
 };
 
 /// A connection to the daemon. Must be used inside a tokio runtime with IO and time.
@@ -110,6 +110,15 @@ impl Client {
     /// [`ClientError::Ended`] if the daemon went before its answer was out. See [`ClientError`] for others.
     pub async fn shutdown(self, request: &ShutdownRequest) -> Result<Events, ClientError> {
         let ask = Ask::operation(paths::SHUTDOWN, request)?.ending_the_daemon();
+        Events::begin(self.link, ask).await
+    }
+
+    /// Replaces the daemon's processes by those of another binary.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn upgrade(self, request: &UpgradeRequest) -> Result<Events, ClientError> {
+        let ask = Ask::operation(paths::UPGRADE, request)?;
         Events::begin(self.link, ask).await
     }
 

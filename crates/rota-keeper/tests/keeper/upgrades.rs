@@ -222,6 +222,7 @@ pub fn failed() {
         (&plain, "executable"),
         (&broken, "exited with code 3: something is missing"),
         (&killed, "was ended by SIGKILL"),
+        (Path::new("/bin/true"), "is it rota?"),
     ] {
         line.send(&upgrade(program), &[]);
         let message = failure(&line);
@@ -257,7 +258,7 @@ pub fn serves_meanwhile() {
 
 pub fn no_exec() {
     let (rig, line) = Rig::supervised();
-    let fleeting = script(&rig, "fleeting", "chmod -x \"$0\"");
+    let fleeting = script(&rig, "fleeting", "chmod -x \"$0\"; exec \"$real\" \"$@\"");
     let pid = line.spawn(1, shell("exec sleep 1000"), &[]);
     line.send(&upgrade(&fleeting), &[]);
     let line = rig.supervisor();

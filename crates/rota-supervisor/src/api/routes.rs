@@ -6,7 +6,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Request};
 use rota_api::{
     ApiError, AppList, CommandRequest, ErrorCode, OperationToken, ProfileRequest, ProfileSource,
-    ShutdownRequest, SignalRequest, StackRequest, StartRequest, paths,
+    ShutdownRequest, SignalRequest, StackRequest, StartRequest, UpgradeRequest, paths,
 };
 use rota_config::{AppSpec, SpecUpdate};
 
@@ -26,6 +26,7 @@ pub(super) async fn answer(supervisor: &Rc<Supervisor>, request: Request<Incomin
         (&Method::POST, paths::STACK) => stack(supervisor, request).await,
         (&Method::POST, paths::PROFILE) => profile(supervisor, request).await,
         (&Method::POST, paths::SHUTDOWN) => shutdown(supervisor, request).await,
+        (&Method::POST, paths::UPGRADE) => upgrade(supervisor, request).await,
         (&Method::GET, paths::LOGS) => logs::answer(supervisor, request).await,
         (method, path) => Err(ApiError::new(
             ErrorCode::NotFound,
@@ -133,6 +134,20 @@ async fn shutdown(
     operation(token, true, Vec::new(), |caller| {
         supervisor.transact(|| supervisor.shut_down(request.now, caller));
         Ok(())
+    })
+}
+
+async fn upgrade(
+    supervisor: &Rc<Supervisor>,
+    request: Request<Incoming>,
+) -> Result<Answer, ApiError> {
+    let token = http::token(&request)?;
+    let request: UpgradeRequest = http::read_json(request.into_body()).await?;
+    if let Some(answer) = again::operation(supervisor, token, true)? {
+        return Ok(answer);
+    }
+    operation(token, true, Vec::new(), |caller| {
+        supervisor.transact(|| supervisor.upgrade(&request, caller))
     })
 }
 

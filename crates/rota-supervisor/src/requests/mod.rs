@@ -5,3 +5,4 @@ mod daemon;
 mod prepare;
 mod select;
 mod start;
+mod upgrade;

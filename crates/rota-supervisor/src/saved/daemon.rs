@@ -16,6 +16,8 @@ pub(crate) struct SavedDaemon {
     pub(crate) stopping: bool,
     /// For the exit code of `rota run`.
     pub(crate) something_failed: bool,
+    /// The command that has asked for another program.
+    pub(crate) upgrading: Option<u64>,
     /// Where each app's rollout stands, by the app's number.
     pub(crate) positions: BTreeMap<u32, RolloutPosition>,
 }

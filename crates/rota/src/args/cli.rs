@@ -136,6 +136,13 @@ pub enum VerbArgs {
     #[command(after_help = "Examples:\n  rota kill\n  rota kill --now")]
     Kill(KillArgs),
 
+    /// Replace the daemon's processes by this program, or another one; workers and connections stay
+    #[command(
+        after_help = "Examples:\n  rota upgrade\n  rota upgrade /opt/rota-2/rota\n\n\
+        The new program is tried first; if it does not come up, the old one goes on. docs/survival.md says more."
+    )]
+    Upgrade(UpgradeArgs),
+
     /// Show the versions of this program and of the daemon
     #[command(after_help = "Examples:\n  rota version\n  rota version --json")]
     Version(JsonArgs),
@@ -410,6 +417,17 @@ pub struct KillArgs {
     /// At once: no draining, no stop signal
     #[arg(long)]
     pub now: bool,
+
+    /// Write events as JSON, one per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `upgrade`.
+#[derive(Debug, Args)]
+pub struct UpgradeArgs {
+    /// The new rota [default: this program]
+    pub program: Option<PathBuf>,
 
     /// Write events as JSON, one per line
     #[arg(long)]

@@ -8,6 +8,6 @@ pub use app::AppFlags;
 pub use cli::{
     Cli, DeleteArgs, DescribeArgs, JsonArgs, KillArgs, ListArgs, LogsArgs, ProfileArgs,
     ProfileWhat, ReloadArgs, RunArgs, ScaleArgs, SignalArgs, StackArgs, StartArgs, StopArgs,
-    TestReloadArgs, UpdateFlags, VerbArgs, WaitFlags,
+    TestReloadArgs, UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
 };
 pub use values::ScaleValue;

@@ -22,6 +22,7 @@ mod start;
 mod stop;
 mod story;
 mod test_reload;
+mod upgrade;
 mod version;
 
 pub use parse::main;

@@ -5,7 +5,7 @@ use rota_api::ExitCode;
 
 use super::{
     delete, describe, kill, list, logs, ping, profile, reload, restart, run, scale, signal, stack,
-    start, stop, test_reload, version,
+    start, stop, test_reload, upgrade, version,
 };
 use crate::args::{Cli, VerbArgs};
 use crate::context::Context;
@@ -70,6 +70,7 @@ fn verb(context: &Context, verb: VerbArgs) -> Done {
         VerbArgs::Profile(args) => profile::run(context, args),
         VerbArgs::Ping(args) => ping::run(context, &args),
         VerbArgs::Kill(args) => kill::run(context, &args),
+        VerbArgs::Upgrade(args) => upgrade::run(context, &args),
         VerbArgs::Version(args) => version::run(context, &args),
     }
 }
