@@ -10,6 +10,7 @@ mod instances;
 mod listen;
 mod name;
 mod probe;
+mod process;
 mod resolve;
 mod signal;
 mod size;
@@ -23,6 +24,9 @@ pub use instances::{Instances, InstancesError, ScaleTo};
 pub use listen::{ListenAddr, ListenError, ListenTarget};
 pub use name::{AppName, NameError};
 pub use probe::{Probe, ProbeError, ProbeHost, ProbeTarget};
+pub use process::{
+    NamedRlimit, PERSONAL, ProcessSpec, Rlimit, RlimitError, RlimitName, Umask, UmaskError,
+};
 pub use resolve::{Kind, Launch, ResolveError, ResolveErrorKind, resolve};
 pub use signal::{SignalError, SignalName};
 pub use size::{Size, SizeError};

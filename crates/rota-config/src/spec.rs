@@ -7,7 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    AgentSpec, AppName, Env, Instances, LimitSpec, ListenAddr, Probe, SignalName, Span, defaults,
+    AgentSpec, AppName, Env, Instances, LimitSpec, ListenAddr, Probe, ProcessSpec, SignalName,
+    Span, defaults,
 };
 
 /// What the user wants to run, and how. Everything that is not given has the default that the
@@ -66,6 +67,9 @@ pub struct AppSpec {
     /// When a healthy worker is replaced.
     #[serde(default)]
     pub limits: LimitSpec,
+    /// Who the workers are, and what they may use.
+    #[serde(default)]
+    pub process: ProcessSpec,
 }
 
 fn default_namespace() -> String {
@@ -283,6 +287,7 @@ impl AppSpec {
             restart: RestartSpec::default(),
             agent: AgentSpec::default(),
             limits: LimitSpec::default(),
+            process: ProcessSpec::default(),
         }
     }
 
@@ -329,6 +334,9 @@ impl AppSpec {
             && (probe.interval.millis() == 0 || probe.timeout.millis() == 0)
         {
             add("probe", "interval and timeout must be longer than zero");
+        }
+        for problem in self.process.problems() {
+            add("process", &problem);
         }
         problems
     }

@@ -9,7 +9,7 @@ use crate::{AppSpec, Env};
 #[serde(deny_unknown_fields, default)]
 pub struct SpecUpdate {
     /// The whole environment anew (`--update-env`). Variables of the app that are not in it are
-    /// kept, as with PM2.
+    /// kept, as with PM2. What speaks of the caller itself is not for an app with a user of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller_env: Option<Env>,
     /// Single variables, set after `caller_env`.
@@ -33,7 +33,9 @@ impl SpecUpdate {
     pub fn apply(&self, spec: &AppSpec) -> AppSpec {
         let mut spec = spec.clone();
         if let Some(env) = &self.caller_env {
-            spec.env.extend(env);
+            let mut env = env.clone();
+            spec.process.adapt(&mut env);
+            spec.env.extend(&env);
         }
         spec.env.extend(&self.set_env);
         if let Some(interpreter) = &self.interpreter {

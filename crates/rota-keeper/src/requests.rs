@@ -182,6 +182,9 @@ impl Keeper {
         process.pid_env.clone_from(&spec.pid_env);
         process.umask = spec.umask;
         process.nice = spec.nice;
+        if let Some(attributes) = &spec.attributes {
+            process.attributes = attributes.to_sys();
+        }
         process
     }
 
@@ -268,6 +271,10 @@ fn stage(stage: Stage) -> SpawnStage {
         Stage::Cwd => SpawnStage::Cwd,
         Stage::Fds => SpawnStage::Fds,
         Stage::Exec => SpawnStage::Exec,
+        Stage::Limits => SpawnStage::Limits,
+        Stage::Priority => SpawnStage::Priority,
+        Stage::Identity => SpawnStage::Identity,
+        Stage::Privileges => SpawnStage::Privileges,
     }
 }
 

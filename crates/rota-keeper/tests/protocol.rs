@@ -8,9 +8,9 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use minicbor::{Decode, Encode};
 use rota_keeper::protocol::{
-    Env, ExitInfo, ExitStatus, FrameError, FromKeeper, Hello, INLINE_MAX, MAX_FDS, MESSAGE_MAX,
-    Mode, Refusal, SpawnSpec, SpawnStage, ToKeeper, UpgradeNote, decode, encode, encode_as,
-    open_body,
+    Attributes, Env, ExitInfo, ExitStatus, FrameError, FromKeeper, Hello, INLINE_MAX, Identity,
+    MAX_FDS, MESSAGE_MAX, Mode, Refusal, Rlimit, SpawnSpec, SpawnStage, ToKeeper, UpgradeNote,
+    decode, encode, encode_as, open_body,
 };
 use rota_sys::memfd;
 
@@ -41,6 +41,20 @@ fn requests() -> Vec<ToKeeper> {
         pid_env: vec!["LISTEN_PID".into()],
         umask: Some(0o27),
         nice: Some(-5),
+        attributes: Some(Box::new(Attributes {
+            identity: Some(Identity {
+                uid: 33,
+                gid: u32::MAX,
+                groups: vec![4, 110],
+            }),
+            rlimits: vec![Rlimit {
+                resource: 7,
+                soft: 1024,
+                hard: u64::MAX,
+            }],
+            oom_score_adj: Some(-1000),
+            no_new_privs: true,
+        })),
     };
     let key = || "worker/7".to_owned();
     vec![

@@ -3,6 +3,7 @@
 //! Linux only. Where `rustix` has the call, it is used or the caller uses it directly; what is here adds
 //! something to it: a rule (close-on-exec, bounds), a type, or a call that `rustix` does not have.
 
+pub mod accounts;
 pub mod cpus;
 pub mod exec;
 pub mod fds;

@@ -52,6 +52,8 @@ fn open(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .mode(0o600)
+        // Not through a link that somebody else has put there.
+        .custom_flags(libc::O_NOFOLLOW)
         .open(path)
 }
 

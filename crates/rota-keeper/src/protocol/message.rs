@@ -225,7 +225,8 @@ pub enum FromKeeper {
 /// Who the keeper is.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Hello {
-    /// [`super::PROTOCOL_VERSION`] of the keeper. To one of version 1, send single requests only.
+    /// [`super::PROTOCOL_VERSION`] of the keeper. To one of version 1, send single requests only;
+    /// from one before version 3, order no process with [`super::Attributes`].
     #[n(0)]
     pub protocol: u32,
     /// The keeper's process id.
@@ -284,7 +285,7 @@ pub enum SpawnStage {
     /// Making the new process (`EAGAIN`: too many processes; `ENOMEM`).
     #[n(2)]
     Fork,
-    /// The session, the process group, priority or limits.
+    /// The session or the process group.
     #[n(3)]
     Attributes,
     /// The working directory.
@@ -296,6 +297,18 @@ pub enum SpawnStage {
     /// `execve` (`ENOENT`, `EACCES`, `ENOEXEC`, `E2BIG`).
     #[n(6)]
     Exec,
+    /// Resource limits, or the score for the kernel's choice when memory is short (`EPERM`, `EACCES`).
+    #[n(7)]
+    Limits,
+    /// The scheduling priority (`EPERM`, `EACCES`).
+    #[n(8)]
+    Priority,
+    /// The user and its groups (`EPERM`: only root).
+    #[n(9)]
+    Identity,
+    /// Giving up new privileges.
+    #[n(10)]
+    Privileges,
 }
 
 /// Why a request was not carried out.

@@ -72,12 +72,14 @@
 //! Both ends treat the other as hostile input: all lengths are checked before they are believed, a memfd
 //! must be sealed against change, and nothing here panics.
 
+mod attributes;
 mod exit;
 mod frame;
 mod message;
 pub(crate) mod os;
 mod spawn_spec;
 
+pub use attributes::{Attributes, Identity, Rlimit};
 pub use exit::{ExitInfo, ExitStatus};
 pub use frame::{
     FrameError, INLINE_MAX, MAX_FDS, MESSAGE_MAX, Mode, Outgoing, decode, encode, encode_as,
@@ -87,8 +89,9 @@ pub use message::{FromKeeper, Hello, Refusal, SpawnStage, ToKeeper, UpgradeNote}
 pub use spawn_spec::{Env, SpawnSpec};
 
 /// The version of this protocol. It changes only when an old peer could misunderstand a new one;
-/// additions of fields and messages do not change it. 2: transactions.
-pub const PROTOCOL_VERSION: u32 = 2;
+/// additions of fields and messages do not change it. 2: transactions. 3: [`Attributes`], without
+/// which a process that was to be another user's would be root's.
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// The longest key of an entry, in bytes.
 pub const KEY_MAX: usize = 256;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
-use super::os;
+use super::{Attributes, os};
 
 /// Everything the keeper needs to start a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -41,6 +41,9 @@ pub struct SpawnSpec {
     /// Added to the scheduling priority (positive: nicer); unchanged when absent.
     #[n(9)]
     pub nice: Option<i32>,
+    /// Who it is, and what it may use; the same as the keeper when absent.
+    #[n(10)]
+    pub attributes: Option<Box<Attributes>>,
 }
 
 /// An environment. Its values may be secrets, so `Debug` shows only how many there are.

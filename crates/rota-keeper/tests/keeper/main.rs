@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test, though not built as one
 
+mod attributes;
 mod families;
 mod inheritance;
 mod limits;

@@ -1,6 +1,8 @@
 //! The list of tests.
 
-use crate::{families, inheritance, limits, processes, succession, transactions, upgrades};
+use crate::{
+    attributes, families, inheritance, limits, processes, succession, transactions, upgrades,
+};
 
 /// Every test by name.
 pub const ALL: &[(&str, fn())] = &[
@@ -98,5 +100,13 @@ pub const ALL: &[(&str, fn())] = &[
         upgrades::given_back,
     ),
     ("memory_stays_flat", limits::no_growth),
+    (
+        "children_are_who_and_what_was_asked_for",
+        attributes::attributes,
+    ),
+    (
+        "attributes_that_cannot_be_had_are_told",
+        attributes::refused,
+    ),
     ("exit_kills_what_is_left", processes::exit_kills),
 ];

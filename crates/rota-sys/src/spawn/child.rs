@@ -1,10 +1,10 @@
 //! Between `fork` and `execve`: system calls only, no memory, no locks, no panic.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::os::fd::RawFd;
 use std::ptr;
 
-use super::Stage;
+use super::{Attributes, RLIMIT_NOFILE, Stage};
 
 /// A report of failure: the stage, and the error number in native byte order.
 pub(super) const REPORT_LEN: usize = 5;
@@ -24,8 +24,11 @@ pub(super) struct Plan<'a> {
     pub new_session: bool,
     pub umask: Option<u32>,
     pub nice: Option<i32>,
-    /// The soft limit of open files.
+    /// The soft limit of open files, unless `attributes` name one.
     pub nofile: Option<libc::rlim_t>,
+    pub attributes: &'a Attributes,
+    /// The text for `/proc/self/oom_score_adj`.
+    pub oom_score: Option<&'a CStr>,
 }
 
 /// Forks; the child never returns. The error is an error number.
@@ -64,6 +67,10 @@ pub(super) fn read_report(report: [u8; REPORT_LEN]) -> (Stage, i32) {
         0 => Stage::Attributes,
         1 => Stage::Cwd,
         2 => Stage::Fds,
+        4 => Stage::Limits,
+        5 => Stage::Priority,
+        6 => Stage::Identity,
+        7 => Stage::Privileges,
         _ => Stage::Exec,
     };
     (stage, i32::from_ne_bytes([a, b, c, d]))
@@ -90,6 +97,9 @@ fn become_program(plan: &Plan<'_>) -> ! {
 /// Everything before `execve`; the error is the stage's number in a report, `errno` says why.
 fn set_up(plan: &Plan<'_>) -> Result<(), u8> {
     attributes(plan).ok_or(0_u8)?;
+    limits(plan).ok_or(4_u8)?;
+    priority(plan).ok_or(5_u8)?;
+    identity(plan).ok_or(6_u8)?;
     if let Some(cwd) = plan.cwd {
         // SAFETY: a terminated string.
         check(unsafe { libc::chdir(cwd) }).ok_or(1_u8)?;
@@ -108,6 +118,10 @@ fn set_up(plan: &Plan<'_>) -> Result<(), u8> {
     for &(from, to) in plan.fds {
         // SAFETY: `from` is a copy that only this call knows; `to` belongs to nobody after the fork.
         check(unsafe { libc::dup2(from, to) }).ok_or(2_u8)?;
+    }
+    if plan.attributes.no_new_privs {
+        // SAFETY: plain numbers.
+        check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).ok_or(7_u8)?;
     }
     // SAFETY: each place has room for ten digits, and this is the child's own copy of the memory.
     unsafe {
@@ -138,24 +152,92 @@ fn attributes(plan: &Plan<'_>) -> Option<()> {
         if let Some(mask) = plan.umask {
             libc::umask(mask & 0o7777);
         }
-        if let Some(soft) = plan.nofile {
+    }
+    Some(())
+}
+
+/// While it is still root, where it is: raising a hard limit and lowering the score need that.
+fn limits(plan: &Plan<'_>) -> Option<()> {
+    let named = |limit: &super::Rlimit| limit.resource == RLIMIT_NOFILE;
+    if let Some(soft) = plan
+        .nofile
+        .filter(|_| !plan.attributes.rlimits.iter().any(named))
+    {
+        // SAFETY: plain system calls on a value that lives here.
+        unsafe {
             // Within what the hard limit is by now, which somebody may have lowered.
             let mut limit: libc::rlimit = std::mem::zeroed();
             check(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit))?;
             limit.rlim_cur = soft.min(limit.rlim_max);
             check(libc::setrlimit(libc::RLIMIT_NOFILE, &limit))?;
         }
-        if let Some(nice) = plan.nice {
-            let now = libc::getpriority(libc::PRIO_PROCESS, 0);
-            check(libc::setpriority(
-                libc::PRIO_PROCESS,
-                0,
-                now.saturating_add(nice),
-            ))?;
-        }
     }
-    Some(())
+    for limit in &plan.attributes.rlimits {
+        let value = libc::rlimit {
+            rlim_cur: limit.soft,
+            rlim_max: limit.hard,
+        };
+        // The C libraries do not agree on the type of the resource. SAFETY: a value that lives here.
+        check(unsafe { libc::setrlimit(limit.resource as _, &value) })?;
+    }
+    let Some(score) = plan.oom_score else {
+        return Some(());
+    };
+    // SAFETY: terminated strings, and a descriptor that was just opened.
+    unsafe {
+        let file = libc::open(
+            c"/proc/self/oom_score_adj".as_ptr(),
+            libc::O_WRONLY | libc::O_CLOEXEC,
+        );
+        check(file)?;
+        let length = score.count_bytes();
+        let written = libc::write(file, score.as_ptr().cast(), length);
+        let error = last_errno();
+        libc::close(file);
+        *libc::__errno_location() = error;
+        (written == length.cast_signed()).then_some(())
+    }
 }
+
+fn priority(plan: &Plan<'_>) -> Option<()> {
+    let Some(nice) = plan.nice else {
+        return Some(());
+    };
+    // SAFETY: plain system calls on numbers.
+    unsafe {
+        let now = libc::getpriority(libc::PRIO_PROCESS, 0);
+        check(libc::setpriority(
+            libc::PRIO_PROCESS,
+            0,
+            now.saturating_add(nice),
+        ))
+    }
+}
+
+/// Groups first: without root they cannot be changed. The system calls themselves, because the C library's
+/// functions want to tell the other threads, of which the child has none.
+fn identity(plan: &Plan<'_>) -> Option<()> {
+    let Some(identity) = &plan.attributes.identity else {
+        return Some(());
+    };
+    let (uid, gid) = (identity.uid, identity.gid);
+    let groups = &identity.groups;
+    // SAFETY: plain numbers, and a list that is alive with its length.
+    unsafe {
+        let done = libc::syscall(SETGROUPS, groups.len(), groups.as_ptr()) != -1
+            && libc::syscall(SETRESGID, gid, gid, gid) != -1
+            && libc::syscall(SETRESUID, uid, uid, uid) != -1;
+        done.then_some(())
+    }
+}
+
+// Where ids once had 16 bits, these calls have another name.
+#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
+use libc::{SYS_setgroups as SETGROUPS, SYS_setresgid as SETRESGID, SYS_setresuid as SETRESUID};
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+use libc::{
+    SYS_setgroups32 as SETGROUPS, SYS_setresgid32 as SETRESGID, SYS_setresuid32 as SETRESUID,
+};
 
 /// # Safety
 /// `place` has room for ten digits and a NUL.

@@ -12,8 +12,16 @@ pub enum Stage {
     Prepare,
     /// Making the new process.
     Fork,
-    /// The session or process group, priority, limits.
+    /// The session or process group.
     Attributes,
+    /// Resource limits, and the score for the kernel's choice when memory is short.
+    Limits,
+    /// The scheduling priority.
+    Priority,
+    /// The user and its groups.
+    Identity,
+    /// Giving up new privileges.
+    Privileges,
     /// The working directory.
     Cwd,
     /// The descriptors.
@@ -90,6 +98,10 @@ fn describe(stage: &Stage, program: &std::path::Path) -> String {
         Stage::Prepare => format!("cannot prepare to start {program}"),
         Stage::Fork => format!("cannot make a process for {program}"),
         Stage::Attributes => format!("cannot set up the process for {program}"),
+        Stage::Limits => format!("cannot set the limits of {program}"),
+        Stage::Priority => format!("cannot set the priority of {program}"),
+        Stage::Identity => format!("cannot run {program} as another user"),
+        Stage::Privileges => format!("cannot take the way to new privileges from {program}"),
         Stage::Cwd => format!("cannot change to the directory {program}"),
         Stage::Fds => format!("cannot pass descriptors to {program}"),
         Stage::Exec => format!("cannot run {program}"),
@@ -101,7 +113,25 @@ fn hint(stage: &Stage, errno: &i32) -> &'static str {
         (Stage::Exec, libc::ENOENT) => {
             " (it, or the interpreter in its first line, does not exist)"
         }
-        (Stage::Exec, libc::EACCES) => " (is it executable, and not a directory?)",
+        (Stage::Exec, libc::EACCES) => {
+            " (is it executable, not a directory, and in folders that the user may enter?)"
+        }
+        (Stage::Cwd, libc::EACCES) => " (may the user enter it, and every folder above it?)",
+        (Stage::Identity, libc::EPERM) => {
+            " (only root can run workers as another user; in a container it needs the capabilities SETUID and SETGID)"
+        }
+        (Stage::Limits, libc::EPERM) => {
+            " (only root can raise a limit above the hard one that rota has: ulimit -H)"
+        }
+        (Stage::Limits, libc::EACCES) => {
+            " (only root can lower oom_score_adj; in a container it needs the capability SYS_RESOURCE)"
+        }
+        (Stage::Priority, libc::EPERM | libc::EACCES) => {
+            " (only root can give a higher priority, which is a lower number)"
+        }
+        (Stage::Exec | Stage::Identity, libc::EAGAIN) => {
+            " (the user has as many processes as it may have: rlimit nproc)"
+        }
         (Stage::Exec, libc::ENOEXEC) => {
             " (neither a program nor a script that starts with #!; name an interpreter)"
         }

@@ -9,8 +9,12 @@
 //! the soft limit of open files that this process had before `limits::raise_nofile`, and no descriptors but
 //! 0, 1, 2 and those that were named (the rest is made close-on-exec, whoever opened it).
 //!
+//! What needs privileges comes first: limits, then the priority, then the groups and the user. As that user the
+//! child changes to its working directory and executes the program, so both must be open to it.
+//!
 //! A script without a `#!` line is an error with a hint; it is not silently given to a shell.
 
+mod attributes;
 mod child;
 mod error;
 mod lookup;
@@ -20,6 +24,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::path::PathBuf;
 
+pub use attributes::{Attributes, Identity, RLIMIT_NOFILE, Rlimit, rlimit_number};
 pub use error::{SpawnError, Stage};
 pub use lookup::find_program;
 
@@ -48,6 +53,8 @@ pub struct Spawn<'fd> {
     pub umask: Option<u32>,
     /// Added to the scheduling priority (positive: nicer).
     pub nice: Option<i32>,
+    /// Who it is, and what it may use.
+    pub attributes: Attributes,
 }
 
 impl<'fd> Spawn<'fd> {
@@ -65,6 +72,7 @@ impl<'fd> Spawn<'fd> {
             pid_env: Vec::new(),
             umask: None,
             nice: None,
+            attributes: Attributes::default(),
         }
     }
 

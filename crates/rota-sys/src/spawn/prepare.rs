@@ -13,7 +13,7 @@ use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::child::{self, Plan, REPORT_LEN};
-use super::{Spawn, SpawnError, Stage, find_program};
+use super::{Attributes, Spawn, SpawnError, Stage, find_program};
 use crate::limits;
 
 /// As many digits as the largest pid may have, and the NUL.
@@ -35,6 +35,8 @@ pub(super) struct Prepared {
     new_session: bool,
     umask: Option<u32>,
     nice: Option<i32>,
+    attributes: Attributes,
+    oom_score: Option<CString>,
 }
 
 impl Prepared {
@@ -51,6 +53,12 @@ impl Prepared {
             .map(|arg| c_string(arg, "an argument"))
             .collect::<Result<_, _>>()?;
         let floor = floor(spawn)?;
+        if let Some(identity) = &spawn.attributes.identity
+            && (identity.uid == u32::MAX || identity.gid == u32::MAX)
+        {
+            // To the kernel that means "leave it as it is": it would stay root.
+            return Err(SpawnError::os(Stage::Identity, &program, libc::EINVAL));
+        }
         Ok(Self {
             path: c_string(program.as_os_str(), "the program's path")?,
             argv,
@@ -73,6 +81,12 @@ impl Prepared {
             new_session: spawn.new_session,
             umask: spawn.umask,
             nice: spawn.nice,
+            attributes: spawn.attributes.clone(),
+            oom_score: spawn
+                .attributes
+                .oom_score_adj
+                .map(|score| c_string(OsStr::new(&score.to_string()), "the score"))
+                .transpose()?,
             program,
         })
     }
@@ -125,6 +139,8 @@ impl Prepared {
             umask: self.umask,
             nice: self.nice,
             nofile: limits::nofile_for_children(),
+            attributes: &self.attributes,
+            oom_score: self.oom_score.as_deref(),
         };
         let pid = child::fork(&plan)
             .map_err(|error| SpawnError::os(Stage::Fork, &self.program, error))?;
