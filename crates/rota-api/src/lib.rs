@@ -16,6 +16,7 @@
 
 pub mod client;
 mod drained;
+mod environment;
 mod error;
 mod event;
 mod exit;
@@ -31,6 +32,7 @@ mod tools;
 mod view;
 
 pub use drained::Drained;
+pub use environment::{EnvRequest, EnvResponse, EnvVariable};
 pub use error::{ApiError, ErrorBody, ErrorCode};
 pub use event::{CommandResult, Finished, Progress, ProgressKind, Step, StreamEvent};
 pub use exit::ExitCode;

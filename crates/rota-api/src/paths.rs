@@ -15,6 +15,8 @@ pub const SHUTDOWN: &str = "/v1/shutdown";
 pub const UPGRADE: &str = "/v1/upgrade";
 /// `POST` [`crate::SignalRequest`] → [`crate::SignalResponse`].
 pub const SIGNAL: &str = "/v1/signal";
+/// `POST` [`crate::EnvRequest`] → [`crate::EnvResponse`].
+pub const ENV: &str = "/v1/env";
 /// `POST` [`crate::StackRequest`] → [`crate::StackResponse`].
 pub const STACK: &str = "/v1/stack";
 /// `POST` [`crate::ProfileRequest`] → the profile.

@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 use rota_engine::{AppFacts, AppId, CommandId, Effect, Event, Time, WorkerFacts, WorkerId};
 use rota_keeper::protocol::FromKeeper;
 
+use crate::apps::App;
 use crate::checkpoint;
-use crate::dispatch::RestoredFacts;
+use crate::dispatch::{DispatchCommand, RestoredFacts};
 use crate::estate::{Estate, Facts, Remains};
-use crate::launch::Pipes;
+use crate::identity::Person;
+use crate::launch::{LaunchError, Pipes};
 use crate::notify::NotifySocket;
 use crate::output;
 use crate::saved::{Child, worker_key};
@@ -68,9 +70,18 @@ impl Supervisor {
     fn own_restored_sockets(&self) {
         let sockets: Vec<_> = self.with(|state| {
             let apps = state.apps.values();
-            apps.map(|app| (app.id, app.sockets.clone())).collect()
+            let user = |app: &App| {
+                app.prepared(app.newest)?
+                    .person
+                    .as_ref()
+                    .map(Person::fs_user)
+            };
+            apps.map(|app| (app.id, app.sockets.clone(), user(app)))
+                .collect()
         });
-        for (app, sockets) in sockets {
+        for (app, sockets, user) in sockets {
+            let act_as = DispatchCommand::ActAs { app: app.0, user };
+            self.dispatcher.send(act_as);
             self.own_sockets(app, sockets);
         }
     }
@@ -127,8 +138,9 @@ impl Supervisor {
             fed: Instant::now(),
         });
         let notify = fds.next().filter(|_| saved.notify).map(|socket| {
-            let socket = NotifySocket::adopt(&self.home.notify(), id, socket)?;
-            socket.listen(self.notices.clone())
+            let folder = self.notify_folder(&prepared)?;
+            let socket = NotifySocket::adopt(&folder, id, socket)?;
+            Ok::<_, LaunchError>(socket.listen(self.notices.clone())?)
         });
         match notify.transpose() {
             Ok(notify) => entry.notify = notify,

@@ -10,6 +10,7 @@ use rota_config::{AppSpec, ExecMode, Kind, Launch};
 use rota_engine::{AppId, Generation, Policy};
 use serde::{Deserialize, Serialize};
 
+use crate::identity::Person;
 use crate::limits::MemoryPace;
 use crate::worker::Readiness;
 
@@ -20,6 +21,8 @@ pub struct Prepared {
     pub spec: AppSpec,
     /// What is executed.
     pub launch: Launch,
+    /// Who executes it, if not the daemon's own user.
+    pub person: Option<Person>,
 }
 
 /// One app.

@@ -17,6 +17,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
+use crate::attributes::ProcessAttributes;
 use crate::dispatch::Keep;
 
 /// A process to be created.
@@ -35,6 +36,8 @@ pub struct SpawnOrder {
     pub fds: Vec<(OwnedFd, u32)>,
     /// Variables that hold its own process id.
     pub pid_env: Vec<OsString>,
+    /// Who it is, and what it may use.
+    pub attributes: ProcessAttributes,
 }
 
 /// The connection to the keeper.
@@ -46,6 +49,8 @@ pub struct KeeperLink {
     sending: Cell<bool>,
     /// The transaction that is being put together.
     held: RefCell<Option<Vec<Request>>>,
+    /// The version of the protocol that the keeper speaks; 0 before its first message.
+    protocol: Cell<u32>,
 }
 
 /// A request with its descriptors.
@@ -76,6 +81,7 @@ impl KeeperLink {
             queued: Notify::new(),
             sending: Cell::new(false),
             held: RefCell::default(),
+            protocol: Cell::new(0),
         })
     }
 
@@ -114,9 +120,19 @@ impl KeeperLink {
     /// # Errors
     /// When the socket fails.
     pub async fn recv(&self) -> io::Result<Option<(FromKeeper, Vec<OwnedFd>)>> {
-        self.socket
+        let received = self
+            .socket
             .async_io(Interest::READABLE, KeeperClient::try_recv)
-            .await
+            .await?;
+        if let Some((FromKeeper::Hello(hello), _)) = &received {
+            self.protocol.set(hello.protocol);
+        }
+        Ok(received)
+    }
+
+    /// The version of the protocol that the keeper speaks, once it has said so.
+    pub fn protocol(&self) -> u32 {
+        self.protocol.get()
     }
 
     /// Sends what had to wait. Runs as a task for the life of the supervisor.
@@ -143,7 +159,7 @@ impl KeeperLink {
     /// Orders a process.
     pub fn spawn(&self, order: SpawnOrder) {
         let (fds, numbers): (Vec<_>, Vec<_>) = order.fds.into_iter().unzip();
-        let spec = SpawnSpec {
+        let mut spec = SpawnSpec {
             program: order.program,
             args: order.args,
             env: order.env.into_iter().collect(),
@@ -153,6 +169,7 @@ impl KeeperLink {
             pid_env: order.pid_env,
             ..SpawnSpec::default()
         };
+        order.attributes.put_into(&mut spec);
         self.send(
             ToKeeper::Spawn {
                 request: order.worker,

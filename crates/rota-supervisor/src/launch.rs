@@ -3,22 +3,26 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use rota_engine::{AppId, Event, Generation, Slot, WorkerId};
 
-use crate::agent::Agent;
+use crate::agent::{Agent, AgentFile};
 use crate::apps::Prepared;
+use crate::attributes::ProcessAttributes;
 use crate::checkpoint::{self, json};
 use crate::dispatch::{Balance, ChannelKind, DispatchCommand};
+use crate::identity::Person;
 use crate::keeper::SpawnOrder;
 use crate::last_words::LastWords;
 use crate::limits::Limits;
 use crate::notify::{NotifyError, NotifySocket};
 use crate::outfit::Outfit;
 use crate::output::{self, Source, Stream};
+use crate::reach;
 use crate::saved::{SavedWorker, channel_key, worker_key};
 use crate::supervisor::Supervisor;
 use crate::worker::{CpuSample, Readiness, Watchdog, Worker};
@@ -32,6 +36,11 @@ pub enum LaunchError {
     /// The notify socket could not be made.
     #[error(transparent)]
     Notify(#[from] NotifyError),
+    /// The keeper would not do as it is told.
+    #[error(
+        "the daemon's keeper is of an older version that does not know its user and limits: rota kill, then start anew"
+    )]
+    OldKeeper,
     /// The app or its generation is not known any more.
     #[error("its app has been deleted")]
     Gone,
@@ -60,6 +69,10 @@ impl Supervisor {
                 Some((Rc::clone(app.prepared(generation)?), app.sockets.clone()))
             })
             .ok_or(LaunchError::Gone)?;
+        let attributes = ProcessAttributes::of(&prepared);
+        if !attributes.is_known_to(self.keeper.protocol()) {
+            return Err(LaunchError::OldKeeper);
+        }
         let mut outfit = Outfit::new(&prepared, slot);
         outfit.add_listen_sockets(&prepared, &sockets)?;
         let channel = if prepared.has_channel() {
@@ -67,7 +80,7 @@ impl Supervisor {
         } else {
             None
         };
-        self.add_agent(&prepared, &mut outfit);
+        self.add_agent(&prepared, &mut outfit)?;
         let notify = self.notify_socket(&prepared, worker, &mut outfit)?;
         let (out, out_theirs) = output::worker_pipe()?;
         let (err, err_theirs) = output::worker_pipe()?;
@@ -102,6 +115,10 @@ impl Supervisor {
                 .put(&channel_key(worker), Vec::new(), vec![channel]);
         }
         if let Some(channel) = channel {
+            self.dispatcher.send(DispatchCommand::ActAs {
+                app: app.0,
+                user: prepared.person.as_ref().map(Person::fs_user),
+            });
             self.dispatcher.send(DispatchCommand::AddWorker {
                 worker: worker.0,
                 app: app.0,
@@ -118,14 +135,23 @@ impl Supervisor {
             cwd: prepared.spec.cwd.clone(),
             fds: outfit.fds,
             pid_env: outfit.pid_env,
+            attributes,
         });
         Ok(())
     }
 
     /// The agent, for Node processes that have a channel for it to speak on.
-    fn add_agent(&self, prepared: &Prepared, outfit: &mut Outfit) {
-        let Some(file) = self.agent_file.as_ref().filter(|_| prepared.is_node()) else {
-            return;
+    fn add_agent(&self, prepared: &Prepared, outfit: &mut Outfit) -> io::Result<()> {
+        if !prepared.is_node() || !prepared.spec.agent.enabled {
+            return Ok(());
+        }
+        let file = match &prepared.person {
+            // The file in our home is closed to it.
+            Some(_) => Some(AgentFile::for_everybody(&reach::agent()?)?),
+            None => self.agent_file.clone(),
+        };
+        let Some(file) = file else {
+            return Ok(());
         };
         let env = file.env(&prepared.spec, prepared.is_cluster(), self.keeper_pid);
         outfit
@@ -134,6 +160,7 @@ impl Supervisor {
         for (key, value) in env {
             outfit.set(key, value);
         }
+        Ok(())
     }
 
     /// A notify socket for programs that are not cluster workers; those have their channel.
@@ -146,13 +173,25 @@ impl Supervisor {
         if prepared.is_cluster() {
             return Ok(None);
         }
-        let socket = NotifySocket::bind(&self.home.notify(), worker.0)?;
+        let folder = self.notify_folder(prepared)?;
+        let socket = match &prepared.person {
+            Some(person) => NotifySocket::bind_for(&folder, worker.0, person.uid, person.gid)?,
+            None => NotifySocket::bind(&folder, worker.0)?,
+        };
         outfit.set("NOTIFY_SOCKET", socket.path().as_os_str());
         if let Some(span) = prepared.spec.readiness.watchdog {
             outfit.set("WATCHDOG_USEC", span.duration().as_micros().to_string());
             outfit.pid_env.push("WATCHDOG_PID".into());
         }
         Ok(Some(socket))
+    }
+
+    /// Where the notify sockets of such workers lie.
+    pub(crate) fn notify_folder(&self, prepared: &Prepared) -> io::Result<PathBuf> {
+        match prepared.person {
+            Some(_) => reach::notify(self.keeper_pid),
+            None => Ok(self.home.notify()),
+        }
     }
 
     /// What is kept of a worker, whose output is read from now on.

@@ -8,24 +8,10 @@ use std::rc::Rc;
 use rota_engine::{Slot, WorkerId};
 
 use crate::apps::Prepared;
+use crate::environment;
 
 /// The first descriptor after stdin, stdout and stderr; `LISTEN_FDS` begin here by definition.
 const FIRST_FD: u32 = 3;
-
-/// Variables that belong to one process and would mislead another: those of rota's own starter
-/// (systemd, or a Node process) and those that rota sets anew for each worker.
-const NOT_INHERITED: [&str; 10] = [
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "LISTEN_FDNAMES",
-    "NODE_CHANNEL_FD",
-    "NODE_CHANNEL_SERIALIZATION_MODE",
-    "NODE_UNIQUE_ID",
-    "NODE_APP_INSTANCE",
-];
 
 /// What a process gets beside its program, while it is put together.
 pub(crate) struct Outfit {
@@ -41,33 +27,17 @@ pub(crate) struct Outfit {
 impl Outfit {
     /// What every process of the app gets.
     pub(crate) fn new(prepared: &Prepared, slot: Slot) -> Self {
-        let inherited = |(key, value): (&str, &str)| {
-            (!NOT_INHERITED.contains(&key)).then(|| (key.into(), value.into()))
-        };
-        let mut outfit = Self {
-            env: prepared.spec.env.iter().filter_map(inherited).collect(),
+        Self {
+            env: environment::of(prepared, slot),
             fds: Vec::new(),
             pid_env: Vec::new(),
             next_fd: FIRST_FD,
-        };
-        outfit.set("NODE_APP_INSTANCE", slot.to_string());
-        let python = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("python");
-        if prepared.launch.program.file_name().is_some_and(python) {
-            // Python buffers whole blocks when its output is a pipe: its log would lag behind.
-            outfit.set_default("PYTHONUNBUFFERED", "1");
         }
-        outfit
     }
 
     /// Sets a variable.
     pub(crate) fn set(&mut self, key: &str, value: impl Into<OsString>) {
         self.env.push((key.into(), value.into()));
-    }
-
-    fn set_default(&mut self, key: &str, value: &str) {
-        if !self.env.iter().any(|(have, _)| have == key) {
-            self.set(key, value);
-        }
     }
 
     /// Passes a descriptor under the next free number.

@@ -99,7 +99,7 @@ impl Look<'_> {
 
     /// The part of a view that the engine does not know.
     fn describe(&self, app: &App, prepared: &Prepared) -> AppView {
-        let Prepared { spec, launch } = prepared;
+        let Prepared { spec, launch, .. } = prepared;
         AppView {
             name: spec.name.to_string(),
             namespace: spec.namespace.clone(),

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod cpus;
 pub mod exec;
 pub mod fds;
+pub mod fs_user;
 pub mod limits;
 pub mod lock;
 pub mod memfd;

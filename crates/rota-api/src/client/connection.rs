@@ -12,9 +12,9 @@ use super::events::Events;
 use super::follow::LogLines;
 use super::link::Link;
 use crate::{
-    AppList, CommandRequest, LogsQuery, ProfileRequest, ProfileSource, ShutdownRequest,
-    SignalRequest, SignalResponse, StackRequest, StackResponse, StartRequest, UpgradeRequest,
-    Version, paths, targets_to_query,
+    AppList, CommandRequest, EnvRequest, EnvResponse, LogsQuery, ProfileRequest, ProfileSource,
+    ShutdownRequest, SignalRequest, SignalResponse, StackRequest, StackResponse, StartRequest,
+    UpgradeRequest, Version, paths, targets_to_query,
 };
 
 /// A connection to the daemon. Must be used inside a tokio runtime with IO and time.
@@ -128,6 +128,15 @@ impl Client {
     /// See [`ClientError`].
     pub async fn signal(&mut self, request: &SignalRequest) -> Result<SignalResponse, ClientError> {
         let ask = Ask::operation(paths::SIGNAL, request)?;
+        self.link.value(&ask).await
+    }
+
+    /// The environment of an app.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn env(&mut self, request: &EnvRequest) -> Result<EnvResponse, ClientError> {
+        let ask = Ask::post(paths::ENV, request)?;
         self.link.value(&ask).await
     }
 

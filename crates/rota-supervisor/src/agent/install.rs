@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rota_config::{AppSpec, GuardLoss};
@@ -16,10 +16,19 @@ pub(crate) struct AgentFile {
 }
 
 impl AgentFile {
-    /// Writes the file, unless it is there and whole.
+    /// Writes the file, unless it is there and whole, into a folder that is made if need be.
     pub(crate) fn write(folder: &Path) -> io::Result<Self> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(folder)?;
+        Self::write_with(folder, 0o600)
+    }
+
+    /// The same for workers of other users, in a folder that only we may write to.
+    pub(crate) fn for_everybody(folder: &Path) -> io::Result<Self> {
+        Self::write_with(folder, 0o644)
+    }
+
+    fn write_with(folder: &Path, mode: u32) -> io::Result<Self> {
         let path = folder.join(format!("agent-{:016x}.js", fingerprint(SOURCE.as_bytes())));
         if fs::read(&path).is_ok_and(|there| there == SOURCE.as_bytes()) {
             return Ok(Self { path });
@@ -27,8 +36,11 @@ impl AgentFile {
         // By way of another name, so that no worker ever loads half a file.
         let draft = path.with_extension(format!("{}.tmp", std::process::id()));
         let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
+        options.write(true).create_new(true).mode(mode);
+        // Of an earlier process with the same number.
+        let _ = fs::remove_file(&draft);
         let written = options.open(&draft).and_then(|mut file| {
+            file.set_permissions(fs::Permissions::from_mode(mode))?;
             file.write_all(SOURCE.as_bytes())?;
             fs::rename(&draft, &path)
         });

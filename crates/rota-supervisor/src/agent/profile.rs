@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use rota_api::{ApiError, ErrorCode, ProfileKind, ProfileRequest, ProfileSource, 
 use rota_node::agent::{self, ProfileEnd, ToAgent};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::reach;
 use crate::supervisor::Supervisor;
 
 /// The longest CPU profile.
@@ -69,6 +70,9 @@ impl Drop for Folder {
     fn drop(&mut self) {
         // What is left, the next supervisor's first profile removes.
         let _ = fs::remove_dir_all(&self.0);
+        if let Some(all) = self.0.parent() {
+            reach::tidy(all);
+        }
     }
 }
 
@@ -236,19 +240,36 @@ impl Supervisor {
 
     /// A fresh folder that only this user can look into.
     fn profile_folder(&self, worker: u64) -> io::Result<Folder> {
-        let all = self.home.profiles();
+        let person = self.with(|state| {
+            let worker = state.workers.get(&worker)?;
+            worker.prepared.person.clone()
+        });
+        let all = match &person {
+            Some(_) => reach::profiles(self.keeper_pid)?,
+            None => self.home.profiles(),
+        };
         let running = self.with(|state| {
             let mut workers = state.workers.values();
             workers.any(|worker| worker.agent.profiling.is_running())
         });
         if !running {
             // Of a supervisor that died in the middle.
-            let _ = fs::remove_dir_all(&all);
+            empty(&all);
         }
         let path = all.join(format!("{}-{worker}", std::process::id()));
         DirBuilder::new().recursive(true).mode(0o700).create(&all)?;
         DirBuilder::new().mode(0o700).create(&path)?;
+        if let Some(person) = person {
+            std::os::unix::fs::lchown(&path, Some(person.uid), Some(person.gid))?;
+        }
         Ok(Folder(path))
+    }
+}
+
+/// Removes what is in a folder.
+fn empty(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let _ = fs::remove_dir_all(entry.path());
     }
 }
 
@@ -276,8 +297,15 @@ fn open(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
     let file = options.open(path)?;
-    if !file.metadata()?.is_file() {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file"));
+    }
+    // A worker of another user might have made a second name for a file that only we may read.
+    let folder = path.parent().map(fs::symlink_metadata).transpose()?;
+    if folder.is_some_and(|folder| folder.uid() != metadata.uid()) {
+        let text = "it belongs to somebody else";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     }
     Ok(file)
 }

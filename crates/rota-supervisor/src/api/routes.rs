@@ -5,8 +5,9 @@ use std::rc::Rc;
 use hyper::body::Incoming;
 use hyper::{Method, Request};
 use rota_api::{
-    ApiError, AppList, CommandRequest, ErrorCode, OperationToken, ProfileRequest, ProfileSource,
-    ShutdownRequest, SignalRequest, StackRequest, StartRequest, UpgradeRequest, paths,
+    ApiError, AppList, CommandRequest, EnvRequest, ErrorCode, OperationToken, ProfileRequest,
+    ProfileSource, ShutdownRequest, SignalRequest, StackRequest, StartRequest, UpgradeRequest,
+    paths,
 };
 use rota_config::{AppSpec, SpecUpdate};
 
@@ -23,6 +24,7 @@ pub(super) async fn answer(supervisor: &Rc<Supervisor>, request: Request<Incomin
         (&Method::POST, paths::APPS) => start(supervisor, request).await,
         (&Method::POST, paths::COMMAND) => command(supervisor, request).await,
         (&Method::POST, paths::SIGNAL) => signal(supervisor, request).await,
+        (&Method::POST, paths::ENV) => env(supervisor, request).await,
         (&Method::POST, paths::STACK) => stack(supervisor, request).await,
         (&Method::POST, paths::PROFILE) => profile(supervisor, request).await,
         (&Method::POST, paths::SHUTDOWN) => shutdown(supervisor, request).await,
@@ -97,6 +99,11 @@ async fn signal(
     }
     let sent = supervisor.transact(|| supervisor.signal(&request, token))?;
     Ok(http::json(&sent))
+}
+
+async fn env(supervisor: &Rc<Supervisor>, request: Request<Incoming>) -> Result<Answer, ApiError> {
+    let request: EnvRequest = http::read_json(request.into_body()).await?;
+    Ok(http::json(&supervisor.environment(&request)?))
 }
 
 async fn stack(

@@ -23,6 +23,7 @@ impl Shell {
                 };
                 self.add_worker(worker, app, slot, role, channel);
             }
+            Order::ActAs { app, user } => self.io.sockets.act_as(app, user),
             Order::StopDealing { worker } => self.with_primary_of(worker, |primary, host, now| {
                 primary.stop_dealing(worker, now, host);
             }),

@@ -1,10 +1,12 @@
 //! The listening and UDP sockets of all apps.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use rota_node::primary::{Bind, Errno as Code, Millis, SockName, SocketId, errno};
+use rota_sys::fs_user::{self, FsUser};
 use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::net::{Shutdown, SocketFlags, acceptfrom_with};
@@ -48,6 +50,8 @@ pub(super) struct Sockets {
     by_number: HashMap<u64, Socket>,
     by_id: HashMap<(u32, SocketId), u64>,
     inherited: HashMap<(u32, i32), OwnedFd>,
+    /// As whom the files of Unix sockets are made and removed, where that is not this process's own user.
+    acting: HashMap<u32, FsUser>,
     last: u64,
 }
 
@@ -65,7 +69,24 @@ impl Sockets {
         self.inherited.insert((app, number), fd);
     }
 
+    /// From now on the app's Unix sockets are made and removed as this user.
+    pub(super) fn act_as(&mut self, app: u32, user: Option<FsUser>) {
+        match user {
+            Some(user) => self.acting.insert(app, user),
+            None => self.acting.remove(&app),
+        };
+    }
+
+    /// A worker of another user names the path: what is done there must be what that user may do.
+    fn as_user_of<T>(&self, app: u32, work: impl FnOnce() -> T) -> io::Result<T> {
+        match self.acting.get(&app) {
+            Some(user) => fs_user::as_user(user, work),
+            None => Ok(work()),
+        }
+    }
+
     pub(super) fn forget_inherited(&mut self, app: u32) {
+        self.acting.remove(&app);
         self.inherited.retain(|(of, _), _| *of != app);
     }
 
@@ -140,7 +161,11 @@ impl Sockets {
                 backlog,
                 readable_all,
                 writable_all,
-            } => bind::unix(path, *backlog, *readable_all, *writable_all),
+            } => self
+                .as_user_of(app, || {
+                    bind::unix(path, *backlog, *readable_all, *writable_all)
+                })
+                .unwrap_or(Err(errno::EACCES)),
             Bind::Udp {
                 address,
                 port,
@@ -175,7 +200,8 @@ impl Sockets {
         if socket.armed {
             let _ = epoll::delete(epoll, &socket.fd);
         }
-        socket.end();
+        // Where that fails a file stays, as that of a server that was killed.
+        let _ = self.as_user_of(app, || socket.end());
         Some(number)
     }
 

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use rota_node::Balance;
 use rota_node::agent::{DrainOrder, DrainReport, FromAgent};
+use rota_sys::fs_user::FsUser;
 
 /// What a worker's channel is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,14 @@ pub enum DispatchCommand {
         kind: ChannelKind,
         /// Our end of the socket pair. Closed by the dispatcher.
         channel: OwnedFd,
+    },
+    /// The app's workers run as this user: Unix sockets that they ask for are made and removed with the file
+    /// system rights of it, not with ours. `None` takes it back. To be sent before the app's first worker.
+    ActAs {
+        /// The app.
+        app: u32,
+        /// The user.
+        user: Option<FsUser>,
     },
     /// The worker gets no more connections. What it has been given stays with it.
     StopDealing {
@@ -278,6 +287,7 @@ impl fmt::Debug for DispatchCommand {
                 kind,
                 ..
             } => write!(f, "AddWorker({worker}, app {app}, slot {slot}, {kind:?})"),
+            Self::ActAs { app, user } => write!(f, "ActAs(app {app}, {user:?})"),
             Self::StopDealing { worker } => write!(f, "StopDealing({worker})"),
             Self::ResumeDealing { worker } => write!(f, "ResumeDealing({worker})"),
             Self::Disconnect { worker } => write!(f, "Disconnect({worker})"),

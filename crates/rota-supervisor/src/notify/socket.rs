@@ -8,6 +8,8 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use rota_sys::scm::{self, Received, RecvError};
+use rustix::fs::Mode;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use thiserror::Error;
 use tokio::io::Interest;
 use tokio::sync::mpsc;
@@ -67,6 +69,23 @@ impl NotifySocket {
             }),
             Err(source) => Err(NotifyError::Io { path, source }),
         }
+    }
+
+    /// The same for a program of another user. The folder must be there, open to that user and closed to writers.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotifyError`].
+    pub fn bind_for(dir: &Path, worker: u64, uid: u32, gid: u32) -> Result<Self, NotifyError> {
+        let socket = Self::bind(dir, worker)?;
+        // Its mode lets in nobody but its owner, and root.
+        std::os::unix::fs::lchown(&socket.path, Some(uid), Some(gid)).map_err(|source| {
+            NotifyError::Io {
+                path: socket.path.clone(),
+                source,
+            }
+        })?;
+        Ok(socket)
     }
 
     /// The socket of a worker that an earlier supervisor made with [`Self::bind`].
@@ -134,6 +153,9 @@ impl Drop for NotifySocket {
         }
         // Somebody may have removed it already.
         let _ = fs::remove_file(&self.path);
+        if let Some(folder) = self.path.parent() {
+            crate::reach::tidy(folder);
+        }
     }
 }
 
@@ -146,11 +168,14 @@ fn bind(dir: &Path, path: &Path) -> io::Result<UnixDatagram> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let socket = UnixDatagram::bind(path)?;
-    // Until here the folder keeps others out.
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+    // The file gets the socket's mode: there is no moment at which others could connect.
+    rustix::fs::fchmod(&socket, Mode::from_raw_mode(0o600))?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    // Whatever the umask has taken away.
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
+    Ok(socket.into())
 }
 
 /// Reads until nobody wants to know any more.

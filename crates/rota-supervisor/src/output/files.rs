@@ -5,15 +5,17 @@
 //! error appears that no other file has at that moment, and when the last file is well again.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::names::FileKey;
 
@@ -205,7 +207,7 @@ fn write(
     let file = match &mut log.file {
         Some(file) => file,
         None => {
-            let file = open(dir, &key.path(dir))?;
+            let file = open(dir, &key.file_name())?;
             *open_files += 1;
             log.file.insert(file)
         }
@@ -231,29 +233,38 @@ fn write(
     Ok(())
 }
 
-fn open(dir: &Path, path: &Path) -> io::Result<File> {
-    match open_existing_dir(path) {
+fn open(dir: &Path, name: &str) -> io::Result<File> {
+    let folder = match open_folder(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
                 .create(dir)?;
-            open_existing_dir(path)
+            open_folder(dir)?
         }
-        result => result,
-    }
+        result => result?,
+    };
+    let flags = OFlags::APPEND | OFlags::WRONLY | OFlags::CREATE;
+    open_in(&folder, name, flags)
 }
 
-/// Never follows a symbolic link, never waits (a FIFO would), and writes to regular files only: the
+/// The folder of the log files. A link in its place is not followed: it would lead wherever somebody wants.
+pub(super) fn open_folder(dir: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(dir, flags, Mode::empty()).map_err(|errno| match errno {
+        Errno::NOTDIR | Errno::LOOP if dir.is_symlink() => {
+            io::Error::other("its folder is a symbolic link, which is not followed")
+        }
+        errno => errno.into(),
+    })
+}
+
+/// A log file. Never follows a symbolic link, never waits (a FIFO would), and takes regular files only: the
 /// folder is ours, but what is in it may have been put there by an app.
-fn open_existing_dir(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
+pub(super) fn open_in(folder: &OwnedFd, name: &str, flags: OFlags) -> io::Result<File> {
+    let careful = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let mode = Mode::from_raw_mode(0o600);
+    let file = File::from(rustix::fs::openat(folder, name, flags | careful, mode)?);
     if file.metadata()?.is_file() {
         Ok(file)
     } else {

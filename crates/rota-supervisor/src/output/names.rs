@@ -24,13 +24,18 @@ impl FileKey {
     }
 
     pub fn path(&self, dir: &Path) -> PathBuf {
+        dir.join(self.file_name())
+    }
+
+    /// The file's name in the folder.
+    pub fn file_name(&self) -> String {
         // App names are validated long before; a name must not lead out of the folder all the same.
         let app: String = self
             .app
             .chars()
             .map(|c| if c == '/' || c.is_control() { '_' } else { c })
             .collect();
-        dir.join(format!("{app}-{}-{}.log", word(self.stream), self.slot))
+        format!("{app}-{}-{}.log", word(self.stream), self.slot)
     }
 
     /// Reads a file's name; `None` for files that are not ours.

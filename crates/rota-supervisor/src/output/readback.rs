@@ -1,13 +1,14 @@
 //! The last lines of the log files, read from their ends.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
+use super::files::{open_folder, open_in};
 use super::names::FileKey;
 use super::{Filter, Stream};
 
@@ -34,6 +35,9 @@ pub struct FileTail {
 /// Reads the last lines of every file that the filter wants, by app, slot and stream. Files that
 /// cannot be read are left out.
 pub(super) fn read_back(dir: &Path, filter: &Filter, lines: usize) -> Vec<FileTail> {
+    let Ok(folder) = open_folder(dir) else {
+        return Vec::new();
+    };
     let mut keys: Vec<FileKey> = match fs::read_dir(dir) {
         Ok(entries) => entries
             .filter_map(|entry| FileKey::parse(entry.ok()?.file_name().to_str()?))
@@ -45,7 +49,8 @@ pub(super) fn read_back(dir: &Path, filter: &Filter, lines: usize) -> Vec<FileTa
     keys.into_iter()
         .filter_map(|key| {
             let path = key.path(dir);
-            let lines = last_lines(&open(&path).ok()?, lines).ok()?;
+            let file = open_in(&folder, &key.file_name(), OFlags::RDONLY).ok()?;
+            let lines = last_lines(&file, lines).ok()?;
             Some(FileTail {
                 app: key.app,
                 slot: key.slot,
@@ -55,14 +60,6 @@ pub(super) fn read_back(dir: &Path, filter: &Filter, lines: usize) -> Vec<FileTa
             })
         })
         .collect()
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
 }
 
 /// The last lines of a file, which may be growing.
@@ -104,7 +101,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         fs::write(&path, contents).unwrap();
-        last_lines(&open(&path).unwrap(), wanted).unwrap()
+        last_lines(&File::open(&path).unwrap(), wanted).unwrap()
     }
 
     #[test]

@@ -6,6 +6,7 @@ use rota_api::{ApiError, ErrorCode};
 use rota_config::AppSpec;
 
 use crate::apps::Prepared;
+use crate::identity;
 
 /// Checks a specification and finds out what it means on this machine.
 pub(crate) fn prepare(spec: AppSpec) -> Result<Rc<Prepared>, ApiError> {
@@ -14,7 +15,15 @@ pub(crate) fn prepare(spec: AppSpec) -> Result<Rc<Prepared>, ApiError> {
         return Err(ApiError::new(ErrorCode::InvalidSpec, text));
     }
     let launch = rota_config::resolve(&spec).map_err(|error| resolve_error(&error))?;
-    Ok(Rc::new(Prepared { spec, launch }))
+    let person = identity::of(&spec.process).map_err(|error| {
+        let text = format!("{}: {error}", spec.name);
+        ApiError::new(ErrorCode::InvalidSpec, text).with_hint(error.hint())
+    })?;
+    Ok(Rc::new(Prepared {
+        spec,
+        launch,
+        person,
+    }))
 }
 
 fn resolve_error(error: &rota_config::ResolveError) -> ApiError {

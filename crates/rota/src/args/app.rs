@@ -7,6 +7,7 @@ use rota_config::{
     AppName, Balance, GuardLoss, Instances, ListenAddr, ProbeTarget, SignalName, Size, Span,
 };
 
+use super::process::ProcessFlags;
 use super::values::{EnvPair, ExitCodes};
 
 const RUNNING: &str = "How it runs";
@@ -166,6 +167,9 @@ pub struct AppFlags {
     /// Replace a worker after about this time: 12h, 7d
     #[arg(long, value_name = "TIME", help_heading = LIMITS)]
     pub max_age: Option<Span>,
+
+    #[command(flatten)]
+    pub process: ProcessFlags,
 
     /// Arguments for the script
     #[arg(last = true, value_name = "ARGS")]

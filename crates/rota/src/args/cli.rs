@@ -104,6 +104,13 @@ pub enum VerbArgs {
     )]
     Describe(DescribeArgs),
 
+    /// Show the environment that an app's workers are started with
+    #[command(
+        after_help = "Examples:\n  rota env api\n  rota env api:2 --json\n  rota env api --reveal\n\n\
+        Values that look like secrets are hidden unless --reveal is given. docs/security.md says more."
+    )]
+    Env(EnvArgs),
+
     /// Show what apps write
     #[command(
         after_help = "Examples:\n  rota logs\n  rota logs api web -f\n  rota logs api:0 --lines 100 --err"
@@ -190,6 +197,22 @@ pub struct StopArgs {
 
     #[command(flatten)]
     pub wait: WaitFlags,
+}
+
+/// `env`.
+#[derive(Debug, Args)]
+pub struct EnvArgs {
+    /// Name, id, or NAME:SLOT
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+
+    /// Show secrets too
+    #[arg(long)]
+    pub reveal: bool,
+
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `delete`.

@@ -2,11 +2,12 @@
 
 mod app;
 mod cli;
+mod process;
 mod values;
 
 pub use app::AppFlags;
 pub use cli::{
-    Cli, DeleteArgs, DescribeArgs, JsonArgs, KillArgs, ListArgs, LogsArgs, ProfileArgs,
+    Cli, DeleteArgs, DescribeArgs, EnvArgs, JsonArgs, KillArgs, ListArgs, LogsArgs, ProfileArgs,
     ProfileWhat, ReloadArgs, RunArgs, ScaleArgs, SignalArgs, StackArgs, StartArgs, StopArgs,
     TestReloadArgs, UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
 };

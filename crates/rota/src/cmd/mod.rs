@@ -3,6 +3,7 @@
 mod delete;
 mod describe;
 mod describe_worker;
+mod env;
 mod kill;
 mod list;
 mod logs;

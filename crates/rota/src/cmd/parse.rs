@@ -4,8 +4,8 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use rota_api::ExitCode;
 
 use super::{
-    delete, describe, kill, list, logs, ping, profile, reload, restart, run, scale, signal, stack,
-    start, stop, test_reload, upgrade, version,
+    delete, describe, env, kill, list, logs, ping, profile, reload, restart, run, scale, signal,
+    stack, start, stop, test_reload, upgrade, version,
 };
 use crate::args::{Cli, VerbArgs};
 use crate::context::Context;
@@ -64,6 +64,7 @@ fn verb(context: &Context, verb: VerbArgs) -> Done {
         VerbArgs::Delete(args) => delete::run(context, args),
         VerbArgs::List(args) => list::run(context, &args),
         VerbArgs::Describe(args) => describe::run(context, &args),
+        VerbArgs::Env(args) => env::run(context, args),
         VerbArgs::Logs(args) => logs::run(context, args),
         VerbArgs::Signal(args) => signal::run(context, args),
         VerbArgs::Stack(args) => stack::run(context, args),

@@ -131,7 +131,8 @@ fn spec(flags: &AppFlags, script: &str) -> Result<AppSpec, Failure> {
         spec.script = text_path(here.join(script))?;
     }
     spec.args.clone_from(&flags.args);
-    spec.env = environment(flags, &spec.cwd);
+    spec.process = flags.process.to_spec();
+    spec.env = environment(flags, &spec);
     if let Some(text) = &flags.interpreter {
         spec.interpreter = Some(interpreter(text)?);
     }
@@ -193,10 +194,11 @@ fn set<T: Clone>(field: &mut T, flag: Option<&T>) {
     }
 }
 
-fn environment(flags: &AppFlags, cwd: &Path) -> Env {
+fn environment(flags: &AppFlags, spec: &AppSpec) -> Env {
     let mut env = caller_env();
+    spec.process.adapt(&mut env);
     if env.get("PWD").is_some() {
-        env.set("PWD", cwd.to_string_lossy());
+        env.set("PWD", spec.cwd.to_string_lossy());
     }
     for pair in &flags.env {
         env.set(pair.key.as_str(), pair.value.as_str());

@@ -15,7 +15,7 @@ use rota_api::ExitCode;
 use rota_api::client::{Client, ClientError};
 use rota_sys::fds::keep_on_exec;
 use rota_sys::{lock, memfd, spawn::Spawn};
-use rustix::fs::Mode;
+use rustix::fs::{Mode, OFlags};
 
 use super::home::Home;
 use crate::entry::{self, KeeperArgs};
@@ -152,6 +152,7 @@ fn spawn_keeper(home: &Home, claim: Claim) -> Result<u64, Failure> {
         .create(true)
         .append(true)
         .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(home.daemon_log())
         .map_err(|error| home.failed("write daemon.log in", &error))?;
     let log_length = log.metadata().map_or(0, |meta| meta.len());

@@ -36,6 +36,7 @@ mod programs;
 mod proxies;
 mod reload;
 mod reload_bad;
+mod security;
 mod servers;
 mod siege;
 mod signals;
