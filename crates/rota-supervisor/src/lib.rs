@@ -2,7 +2,8 @@
 //!
 //! `boot` begins and ends it; `supervisor` holds the state and feeds events to the engine; `events`,
 //! `requests` and `signals` are where events come from, `perform` and `launch` where effects go. Rooms of their
-//! own: `dispatch` (channels and connections), `output` (logs), `probe`, `notify`, `api`.
+//! own: `dispatch` (channels and connections), `shadow` (connections outlive the process), `output` (logs),
+//! `probe`, `notify`, `api`.
 
 mod adopt;
 mod agent;
@@ -38,6 +39,7 @@ mod reach;
 mod requests;
 mod run;
 mod saved;
+pub mod shadow;
 mod signals;
 mod supervisor;
 mod targets;
