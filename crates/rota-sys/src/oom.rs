@@ -22,13 +22,13 @@ pub fn kills(counter: &Path) -> Option<u64> {
 }
 
 /// `memory.events` and `memory.oom_control` are lines of a name and a number.
-fn parse(text: &str) -> Option<u64> {
+pub(crate) fn parse(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
     line?.trim().parse().ok()
 }
 
 /// Inside a container the path may be that of the host: then the mount point itself is the group.
-fn candidates(groups: &str) -> Vec<PathBuf> {
+pub(crate) fn candidates(groups: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for line in groups.lines() {
         let mut fields = line.splitn(3, ':').skip(1);

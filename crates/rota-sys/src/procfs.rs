@@ -53,7 +53,7 @@ pub fn stat(process: u32) -> io::Result<Stat> {
 }
 
 /// The program's name is in parentheses and may hold anything, parentheses too: fields count from the last `)`.
-fn parse_stat(line: &[u8]) -> Option<Stat> {
+pub(crate) fn parse_stat(line: &[u8]) -> Option<Stat> {
     let end = line.iter().rposition(|byte| *byte == b')')?;
     let fields: Vec<&str> = std::str::from_utf8(line.get(end + 1..)?)
         .ok()?
@@ -178,7 +178,7 @@ pub fn fd_limit(process: u32) -> io::Result<Option<u64>> {
     parse_fd_limit(&text).ok_or_else(invalid)
 }
 
-fn parse_fd_limit(text: &[u8]) -> Option<Option<u64>> {
+pub(crate) fn parse_fd_limit(text: &[u8]) -> Option<Option<u64>> {
     let text = std::str::from_utf8(text).ok()?;
     let line = text
         .lines()

@@ -88,7 +88,7 @@ impl SockDiag {
     }
 }
 
-enum Dump {
+pub(crate) enum Dump {
     More,
     Done,
 }
@@ -106,7 +106,7 @@ fn request(family: u8, port: u16) -> [u8; REQUEST] {
 }
 
 /// Reads the messages of one datagram. All offsets are checked: the kernel is trusted, arithmetic is not.
-fn parse(mut rest: &[u8], port: u16, found: &mut Vec<Connection>) -> io::Result<Dump> {
+pub(crate) fn parse(mut rest: &[u8], port: u16, found: &mut Vec<Connection>) -> io::Result<Dump> {
     while let Some(header) = rest.first_chunk::<NLM_HEADER>() {
         let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
         let body = rest.get(NLM_HEADER..length).ok_or_else(invalid)?;

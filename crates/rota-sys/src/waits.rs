@@ -118,7 +118,7 @@ fn call(process: u32) -> Option<Call> {
 }
 
 /// `running`, or a number and six arguments; -1 when it waits for something else than a system call.
-fn parse_call(line: &str) -> Option<(i64, u64)> {
+pub(crate) fn parse_call(line: &str) -> Option<(i64, u64)> {
     let mut words = line.split_ascii_whitespace();
     let number = words.next()?.parse().ok().filter(|number| *number >= 0)?;
     let first = words.next()?.strip_prefix("0x")?;

@@ -26,7 +26,8 @@ where
     T: DeserializeOwned,
     B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
 {
-    pub(super) fn new(body: B) -> Self {
+    /// Reads the values of a body.
+    pub fn new(body: B) -> Self {
         Self {
             body,
             buffer: Vec::new(),
