@@ -46,7 +46,7 @@ impl Host for Nowhere {
     fn examine(&mut self, _: &u32, _: &SockName) -> Result<Option<SocketAddr>, Stranger> {
         Ok(Some(SocketAddr::from(([10, 0, 0, 1], 1))))
     }
-    fn deal(&mut self, worker: WorkerId, _: &[u8], _: &u32) -> Delivery {
+    fn deal(&mut self, worker: WorkerId, _: u64, _: &[u8], _: &u32) -> Delivery {
         self.dealt_to_good += usize::from(worker == GOOD);
         Delivery::Sent
     }

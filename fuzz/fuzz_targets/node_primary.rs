@@ -107,7 +107,7 @@ impl Host for World {
             _ => Ok(Some(SocketAddr::from(([10, 0, 0, 1], 1)))),
         }
     }
-    fn deal(&mut self, worker: WorkerId, line: &[u8], _: &Connection) -> Delivery {
+    fn deal(&mut self, worker: WorkerId, _: u64, line: &[u8], _: &Connection) -> Delivery {
         self.send(worker, line);
         match (self.blocked >> (worker % 8) & 1, self.failing & 8) {
             (1, _) => Delivery::Blocked,

@@ -152,7 +152,7 @@ impl Host for Nowhere {
         Ok(None)
     }
 
-    fn deal(&mut self, _: u64, _: &[u8], _: &Connection) -> Delivery {
+    fn deal(&mut self, _: u64, _: u64, _: &[u8], _: &Connection) -> Delivery {
         Delivery::Sent
     }
 

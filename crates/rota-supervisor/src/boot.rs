@@ -19,6 +19,7 @@ use crate::keeper::{DispatchKeep, KeeperLink};
 use crate::operations::{Caller, Operations};
 use crate::orders::Orders;
 use crate::output::{self, LogHub, LogOptions, LogTrouble, Terminal};
+use crate::protection::Protection;
 use crate::run::Options;
 use crate::saved::Left;
 use crate::supervisor::{Parts, Supervisor};
@@ -58,11 +59,15 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> BootError {
 ///
 /// # Errors
 /// When it cannot begin, or the keeper has gone.
-pub(crate) async fn run(options: Options) -> Result<u8, BootError> {
+pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, BootError> {
     let keeper = KeeperLink::new(options.keeper_fd).map_err(io_error("reach the keeper"))?;
     let mut left = receive(&keeper).await?;
     let api = left.api.take().ok_or(BootError::NoApiSocket)?;
-    let (mut estate, restored) = Estate::of(&mut left);
+    let ledger = protection.ledger;
+    let rescued = protection.begin(&keeper, &mut left);
+    let (mut estate, mut restored) = Estate::of(&mut left);
+    restored.ledger = ledger;
+    restored.rescued = rescued.connections;
 
     let (dispatched, mut from_dispatcher) = mpsc::unbounded_channel();
     let second = keeper.second().map_err(io_error("reach the keeper"))?;
@@ -99,6 +104,9 @@ pub(crate) async fn run(options: Options) -> Result<u8, BootError> {
     for complaint in &adopted.complaints {
         supervisor.say(complaint);
     }
+    if !rescued.complete {
+        supervisor.say("connections that were on their way to workers may have been lost");
+    }
     begin(&supervisor, &hello, estate, adopted.workers, left.boot);
     supervisor.keeper.up();
     let keeper_gone = Rc::new(Cell::new(false));
@@ -111,6 +119,7 @@ pub(crate) async fn run(options: Options) -> Result<u8, BootError> {
             }
             code = supervisor.ended() => {
                 finish(&supervisor, code).await;
+                ledger.farewell();
                 return if keeper_gone.get() { Err(BootError::KeeperGone) } else { Ok(code) };
             }
         }

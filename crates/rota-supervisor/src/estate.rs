@@ -82,6 +82,7 @@ impl Estate {
             apps: std::mem::take(&mut left.primaries),
             listeners: std::mem::take(&mut left.listeners),
             workers: channels,
+            ..Restored::default()
         };
         (estate, restored)
     }

@@ -35,6 +35,7 @@ mod perform;
 pub mod probe;
 mod process_view;
 mod progress;
+mod protection;
 mod reach;
 mod requests;
 mod run;

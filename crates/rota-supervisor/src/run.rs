@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use tokio::task::LocalSet;
 
+use crate::protection::Protection;
+
 /// What a supervisor is started with.
 #[derive(Debug)]
 pub struct Options {
@@ -18,8 +20,10 @@ pub struct Options {
     pub foreground: bool,
 }
 
-/// Runs a supervisor until the daemon ends.
+/// Runs a supervisor until the daemon ends. Call it in a process with one thread.
 pub fn run(options: Options) -> ExitCode {
+    // Before there are threads.
+    let protection = Protection::start();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -27,7 +31,7 @@ pub fn run(options: Options) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
-    match LocalSet::new().block_on(&runtime, crate::boot::run(options)) {
+    match LocalSet::new().block_on(&runtime, crate::boot::run(options, protection)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => fail(&error),
     }

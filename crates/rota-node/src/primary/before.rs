@@ -132,6 +132,10 @@ impl<C> Primary<C> {
         }
         before.descriptors = 0;
         before.answers = 0;
+        self.take_back_saved(worker, now, host);
+        let Some(member) = self.members.get_mut(&worker) else {
+            return;
+        };
         let is_it = |sent: &InFlight| matches!(sent, InFlight::Connection(of) if *of == seq);
         let Some(at) = member.in_flight.iter().position(is_it) else {
             return;

@@ -318,7 +318,7 @@ impl<C> Primary<C> {
                 outgoing::handed_connection(line, &listener.prefix, seq, requests, keep);
             }
         }
-        match host.deal(worker, &self.line, &connection.payload) {
+        match host.deal(worker, seq, &self.line, &connection.payload) {
             Delivery::Sent => {
                 self.turn += 1;
                 self.dealt_since = true;

@@ -75,6 +75,7 @@ impl<C> Primary<C> {
                 host.notice(worker, Notice::Agent(message));
                 self.serve(worker, now, host);
             }
+            FromAgent::Pong { n, .. } if self.passed_barrier(worker, n, now, host) => {}
             other => host.notice(worker, Notice::Agent(other)),
         }
     }
@@ -268,7 +269,7 @@ fn parse(json: &str) -> Option<FromAgent> {
     FromAgent::parse(json)
 }
 
-fn tell<C>(worker: WorkerId, message: &ToAgent, host: &mut impl Host<Connection = C>) {
+pub(super) fn tell<C>(worker: WorkerId, message: &ToAgent, host: &mut impl Host<Connection = C>) {
     let mut line = message.json().into_bytes();
     line.push(b'\n');
     host.send(worker, &line);

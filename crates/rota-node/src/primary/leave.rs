@@ -2,6 +2,7 @@
 
 use super::core::Primary;
 use super::listener::Idle;
+use super::rescue::SentBefore;
 use super::types::{Host, ListenerId, Millis, Notice, Role, SocketId, WorkerId};
 use crate::channel::outgoing;
 
@@ -69,7 +70,8 @@ impl<C> Primary<C> {
             self.structure += 1;
             let sent = member.pending.into_iter();
             let sent = sent.map(|sent| (sent.listener, sent.connection));
-            let all: Vec<_> = sent.chain(member.queue).collect();
+            let before = member.sent_before.into_iter().map(SentBefore::into_parts);
+            let all: Vec<_> = before.chain(sent).chain(member.queue).collect();
             self.put_back(all.into_iter(), now, host);
         }
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::before::Before;
+use super::rescue::SentBefore;
 use super::types::{ListenerId, Millis, Role, Slot, SocketId, WorkerId};
 use crate::balance::Balance;
 
@@ -103,6 +104,8 @@ pub(super) struct Member<C> {
     /// Connections that it has taken from other workers.
     pub(super) taken_over: u64,
     pub(super) violations: u64,
+    /// Connections of the earlier primary that it may have.
+    pub(super) sent_before: Vec<SentBefore<C>>,
 }
 
 impl<C> Member<C> {
@@ -133,6 +136,7 @@ impl<C> Member<C> {
             handed_over: 0,
             taken_over: 0,
             violations: 0,
+            sent_before: Vec::new(),
         }
     }
 

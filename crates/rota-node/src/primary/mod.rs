@@ -16,6 +16,7 @@ mod listener;
 mod member;
 mod open;
 mod receive;
+mod rescue;
 mod restore;
 mod saved;
 mod types;

@@ -91,6 +91,7 @@ impl<C> Primary<C> {
         match message {
             ClusterMessage::Answer { ack, accepted } => {
                 if !self.answered(worker, ack, accepted, now, host)
+                    && !self.answered_saved(worker, ack, accepted, now, host)
                     && !self.answered_before(worker, ack, accepted, host)
                 {
                     self.violation(worker, Violation::ForgedAnswer, host);

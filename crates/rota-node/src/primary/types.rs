@@ -283,8 +283,14 @@ pub trait Host {
         server: &SockName,
     ) -> Result<Option<SocketAddr>, Stranger>;
 
-    /// Sends a line with a connection, now or not at all.
-    fn deal(&mut self, worker: WorkerId, line: &[u8], connection: &Self::Connection) -> Delivery;
+    /// Sends a line with a connection, now or not at all. `seq` is the number of the message.
+    fn deal(
+        &mut self,
+        worker: WorkerId,
+        seq: u64,
+        line: &[u8],
+        connection: &Self::Connection,
+    ) -> Delivery;
 
     /// Tells the rest of the world.
     fn notice(&mut self, worker: WorkerId, notice: Notice<'_>);

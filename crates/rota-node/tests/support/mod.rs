@@ -87,7 +87,7 @@ impl Host for FakeHost {
         }
     }
 
-    fn deal(&mut self, worker: WorkerId, line: &[u8], connection: &Connection) -> Delivery {
+    fn deal(&mut self, worker: WorkerId, _: u64, line: &[u8], connection: &Connection) -> Delivery {
         if self.blocked.contains(&worker) {
             return Delivery::Blocked;
         }

@@ -32,7 +32,7 @@ impl Shell {
     /// Accepts from one socket. Returns whether somebody may still wait there, and whether there
     /// was room for them.
     fn accept_from(&mut self, number: u64) -> (bool, bool) {
-        let now = self.io.now;
+        let (now, ledger) = (self.io.now, self.io.ledger);
         for _ in 0..BATCH {
             let Some(socket) = self.io.sockets.by_number(number) else {
                 return (false, false);
@@ -44,7 +44,7 @@ impl Shell {
             if state.primary.room(id, now) == 0 {
                 return (true, false);
             }
-            match socket.accept() {
+            match socket.accept(number, ledger) {
                 Accepted::Connection(connection, peer) => {
                     let mut host = AppHost {
                         io: &mut self.io,

@@ -1,7 +1,7 @@
 //! Whether a descriptor that a worker hands over is what it is said to be. Workers may send anything.
 
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 
 use rota_node::primary::{SockName, Stranger};
 use rustix::io::Errno;
@@ -10,7 +10,7 @@ use rustix::net::{SocketAddrAny, SocketAddrUnix, SocketType, getpeername, getsoc
 /// Looks at a connection to a server at that address, and makes it non-blocking: a blocking one would
 /// stall the whole worker that gets it. Returns the client, if it has an IP address.
 pub(super) fn connection_of(
-    connection: &OwnedFd,
+    connection: impl AsFd + Copy,
     server: &SockName,
 ) -> Result<Option<SocketAddr>, Stranger> {
     match sockopt::socket_type(connection) {
@@ -42,7 +42,7 @@ fn is_at(own: SocketAddrAny, server: &SockName) -> bool {
     }
 }
 
-fn make_non_blocking(connection: &OwnedFd) -> Result<(), Errno> {
+fn make_non_blocking(connection: impl AsFd + Copy) -> Result<(), Errno> {
     use rustix::fs::OFlags;
     let flags = rustix::fs::fcntl_getfl(connection)?;
     if flags.contains(OFlags::NONBLOCK) {

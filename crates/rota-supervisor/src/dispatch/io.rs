@@ -17,6 +17,7 @@ use super::limits::Limits;
 use super::sockets::Sockets;
 use super::token::Token;
 use super::types::DispatchEvent;
+use crate::shadow::{Guarded, Ledger};
 
 /// How long a worker is left alone when the kernel lacks something to send to it.
 const LATER: Millis = 50;
@@ -46,6 +47,8 @@ pub(super) struct Io {
     /// Workers whose agents have been told to drain them and have not said that they are done.
     pub(super) told_to_drain: HashSet<u64>,
     pub(super) keep: Box<dyn Keep>,
+    /// Where connections are entered that nobody else has yet.
+    pub(super) ledger: Ledger,
     /// Lines wait until what they tell is saved.
     holding: bool,
     /// Workers for whom some wait.
@@ -63,6 +66,7 @@ impl Io {
             later: Vec::new(),
             told_to_drain: HashSet::new(),
             keep,
+            ledger: Ledger::none(),
             holding: false,
             held: Vec::new(),
         }
@@ -248,7 +252,7 @@ pub(super) struct AppHost<'a> {
 }
 
 impl Host for AppHost<'_> {
-    type Connection = OwnedFd;
+    type Connection = Guarded;
 
     fn open(&mut self, id: SocketId, key: &str, bind: &Bind) -> Result<SockName, Code> {
         let (number, name) = self.io.sockets.open(self.app, id, bind)?;
@@ -272,17 +276,24 @@ impl Host for AppHost<'_> {
 
     fn examine(
         &mut self,
-        connection: &OwnedFd,
+        connection: &Guarded,
         server: &SockName,
     ) -> Result<Option<SocketAddr>, Stranger> {
         super::examine::connection_of(connection, server)
     }
 
-    fn deal(&mut self, worker: u64, line: &[u8], connection: &OwnedFd) -> Delivery {
+    fn deal(&mut self, worker: u64, seq: u64, line: &[u8], connection: &Guarded) -> Delivery {
         let Some(link) = self.io.links.get_mut(&worker) else {
             return Delivery::Blocked;
         };
-        match link.channel.deal(line, connection.as_fd()) {
+        connection.sending(worker, seq);
+        let sent = link.channel.deal(line, connection.as_fd());
+        if sent == Sent::Yes {
+            connection.sent();
+        } else {
+            connection.back();
+        }
+        match sent {
             Sent::Yes => {
                 if link.channel.wants_to_write() {
                     self.io.rewatch(worker);

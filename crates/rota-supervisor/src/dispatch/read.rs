@@ -16,9 +16,13 @@ use super::channel::{Channel, Peek};
 use super::io::AppHost;
 use super::shell::Shell;
 use super::types::DispatchEvent;
+use crate::shadow::Guarded;
 
 /// How often a dead worker's channel is read, at most, to learn what it had taken.
 const LAST_READS: usize = 256;
+
+/// The number of a socket that no socket has.
+const UNKNOWN_SOCKET: u64 = u64::MAX;
 
 impl Shell {
     /// Reads once from a worker.
@@ -104,8 +108,14 @@ impl Shell {
     }
 
     fn attach(&mut self, worker: u64, fd: OwnedFd) {
-        let decoder = self.decoders.get_mut(&worker);
-        if decoder.is_some_and(|decoder| decoder.attach(fd).is_err()) {
+        let (Some(link), Some(decoder)) =
+            (self.io.links.get(&worker), self.decoders.get_mut(&worker))
+        else {
+            return;
+        };
+        // Only its address tells through which socket it came, if it is a connection at all.
+        let connection = Guarded::hold(self.io.ledger, fd, link.app, UNKNOWN_SOCKET);
+        if decoder.attach(connection).is_err() {
             self.io
                 .violation(worker, "it sent descriptors that belong to no message");
         }

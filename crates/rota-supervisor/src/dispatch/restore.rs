@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 
 use rota_node::Primary;
-use rota_node::primary::{ListenerId, Role, Saved, SocketId, Tuning};
+use rota_node::primary::{ListenerId, Role, Saved, SockName, SocketId, Tuning};
+use rustix::net::getpeername;
 
 use super::io::AppHost;
 use super::keep::{SocketEntry, socket_key, socket_number};
 use super::shell::{App, Shell, random_seed};
 use super::sockets::Socket;
 use super::types::ChannelKind;
+use crate::shadow::{Entry, Guarded, Ledger, Rescued};
 
 /// What the keeper has handed back.
 #[derive(Debug, Default)]
@@ -21,6 +23,10 @@ pub struct Restored {
     pub listeners: Vec<(String, Vec<u8>, OwnedFd)>,
     /// The workers that have a channel, and only those.
     pub workers: Vec<RestoredWorker>,
+    /// Where connections are entered that nobody else has yet.
+    pub ledger: Ledger,
+    /// Connections that the process before had, entered there.
+    pub rescued: Vec<Rescued>,
 }
 
 /// A worker that was there before.
@@ -75,6 +81,7 @@ impl Shell {
     /// Puts everything back in its place. What is new or has changed by that is saved before this returns.
     pub(super) fn adopt(&mut self, restored: Restored) -> Adopted {
         let mut complaints = Vec::new();
+        self.io.ledger = restored.ledger;
         let mut sockets = self.sort_sockets(restored.listeners, &mut complaints);
         for (app, blob) in restored.apps {
             match read_primary(&blob) {
@@ -90,6 +97,9 @@ impl Shell {
         self.end_unclaimed(sockets, &mut complaints);
         let workers = self.adopt_workers(restored.workers);
         self.forget_absent();
+        for rescued in restored.rescued {
+            self.adopt_connection(rescued);
+        }
         let apps: Vec<u32> = self.apps.keys().copied().collect();
         for app in apps {
             self.settle(app);
@@ -202,6 +212,49 @@ impl Shell {
     }
 }
 
+impl Shell {
+    /// A connection that the process before had accepted, or was handing to a worker. Where nobody listens any more
+    /// it is closed.
+    fn adopt_connection(&mut self, rescued: Rescued) {
+        let Rescued { entry, connection } = rescued;
+        let (app, number, sent) = match entry {
+            Entry::Held { app, socket } => (app, socket, None),
+            Entry::Sending {
+                app,
+                socket,
+                worker,
+                seq,
+            }
+            | Entry::Sent {
+                app,
+                socket,
+                worker,
+                seq,
+            } => (app, socket, Some((worker, seq))),
+        };
+        let Some(id) = self.socket_of(app, number, &connection) else {
+            return;
+        };
+        let peer = getpeername(&connection).ok().flatten();
+        let peer = peer.and_then(|peer| peer.try_into().ok());
+        self.with_primary(app, |primary, host, now| match sent {
+            None => primary.accepted(id, connection, peer, now, host),
+            Some(sent) => primary.sent_before(id, (connection, peer), sent, now, host),
+        });
+    }
+
+    /// The listening socket that a connection came through: by its number, or, where that is not known, by its address.
+    fn socket_of(&mut self, app: u32, number: u64, connection: &Guarded) -> Option<SocketId> {
+        if let Some(socket) = self.io.sockets.by_number(number) {
+            return (socket.app == app).then_some(socket.id);
+        }
+        let addresses = self.apps.get(&app)?.primary.addresses();
+        let mut addresses = addresses.into_iter();
+        let here = |name: &SockName| super::examine::connection_of(connection, name).is_ok();
+        addresses.find_map(|(id, _, _, name)| here(&name).then_some(id))
+    }
+}
+
 impl From<ChannelKind> for Role {
     fn from(kind: ChannelKind) -> Self {
         match kind {
@@ -212,7 +265,7 @@ impl From<ChannelKind> for Role {
 }
 
 /// The error is for people.
-fn read_primary(blob: &[u8]) -> Result<Primary<OwnedFd>, String> {
+fn read_primary(blob: &[u8]) -> Result<Primary<Guarded>, String> {
     let saved = Saved::from_json(blob);
     let primary =
         saved.and_then(|saved| Primary::restore(&saved, random_seed(), Tuning::default(), 0));

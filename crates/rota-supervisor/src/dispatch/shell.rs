@@ -18,6 +18,7 @@ use super::keep::Keep;
 use super::live::LivePeers;
 use super::token::Token;
 use super::types::DispatchEvent;
+use crate::shadow::Guarded;
 
 /// Bytes read from a worker per turn: what one says must not hold up the others.
 const READ: usize = 16 * 1024;
@@ -30,13 +31,13 @@ const LOOKING_SHARE: u64 = 200;
 
 /// One app: its primary, and the states of the primary at which its sockets were watched and it was saved.
 pub(super) struct App {
-    pub(super) primary: Primary<OwnedFd>,
+    pub(super) primary: Primary<Guarded>,
     revision: u64,
     pub(super) saved: u64,
 }
 
 impl App {
-    pub(super) fn new(primary: Primary<OwnedFd>) -> Self {
+    pub(super) fn new(primary: Primary<Guarded>) -> Self {
         // No primary has these numbers.
         Self {
             primary,
@@ -51,7 +52,7 @@ pub(super) struct Shell {
     inbox: Inbox,
     pub(super) io: Io,
     pub(super) apps: HashMap<u32, App>,
-    pub(super) decoders: HashMap<u64, Decoder<OwnedFd>>,
+    pub(super) decoders: HashMap<u64, Decoder<Guarded>>,
     /// Sockets at which somebody may wait.
     pub(super) ready: VecDeque<u64>,
     /// Nothing is accepted before, because descriptors or memory have run out.
@@ -149,7 +150,7 @@ impl Shell {
     pub(super) fn with_primary_of(
         &mut self,
         worker: u64,
-        work: impl FnOnce(&mut Primary<OwnedFd>, &mut AppHost<'_>, Millis),
+        work: impl FnOnce(&mut Primary<Guarded>, &mut AppHost<'_>, Millis),
     ) {
         if let Some(app) = self.io.links.get(&worker).map(|link| link.app) {
             self.with_primary(app, work);
@@ -160,7 +161,7 @@ impl Shell {
     pub(super) fn with_primary(
         &mut self,
         app: u32,
-        work: impl FnOnce(&mut Primary<OwnedFd>, &mut AppHost<'_>, Millis),
+        work: impl FnOnce(&mut Primary<Guarded>, &mut AppHost<'_>, Millis),
     ) {
         let now = self.io.now;
         if let Some(state) = self.apps.get_mut(&app) {

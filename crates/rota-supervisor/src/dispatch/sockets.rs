@@ -14,6 +14,7 @@ use rustix::net::{Shutdown, SocketFlags, acceptfrom_with};
 use super::bind::{self, Bound, SocketPath, TcpOptions};
 use super::keep::SocketFile;
 use super::token::Token;
+use crate::shadow::{Guarded, Ledger};
 
 /// One socket.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub(super) struct Socket {
 #[derive(Debug)]
 pub(super) enum Accepted {
     /// A connection, with its client's address if it has an IP one.
-    Connection(OwnedFd, Option<std::net::SocketAddr>),
+    Connection(Guarded, Option<std::net::SocketAddr>),
     /// Nobody waits.
     Nobody,
     /// That one is gone; there may be others.
@@ -267,12 +268,15 @@ impl Socket {
         }
     }
 
-    pub(super) fn accept(&self) -> Accepted {
+    /// Accepts one connection, which is in the ledger from its first moment on. `number` is this socket's.
+    pub(super) fn accept(&self, number: u64, ledger: Ledger) -> Accepted {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let accepting = ledger.accept(&self.fd, self.app, number);
         match acceptfrom_with(&self.fd, flags) {
             Ok((fd, peer)) => {
+                let connection = accepting.accepted(fd);
                 let peer = peer.and_then(|peer| peer.try_into().ok());
-                Accepted::Connection(fd, peer)
+                Accepted::Connection(connection, peer)
             }
             Err(Errno::AGAIN) => Accepted::Nobody,
             Err(e @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {

@@ -47,6 +47,8 @@ pub(crate) struct Left {
     pub(crate) listeners: Vec<(String, Vec<u8>, OwnedFd)>,
     /// The dispatcher's state of each app.
     pub(crate) primaries: Vec<(u32, Vec<u8>)>,
+    /// Lines to the shadows of earlier supervisors, by the number of their lives.
+    pub(crate) shadows: BTreeMap<u32, OwnedFd>,
     /// Processes.
     pub(crate) children: Vec<Child>,
     /// Entries that were not understood, and why.
@@ -103,6 +105,10 @@ impl Left {
             ("listener", _) => {
                 let socket = fds.pop().ok_or("its descriptor is missing")?;
                 self.listeners.push((key.to_owned(), blob, socket));
+            }
+            ("shadow", number) => {
+                let line = fds.pop().ok_or("its descriptor is missing")?;
+                self.shadows.insert(parse(number)?, line);
             }
             ("primary", number) => self.primaries.push((parse(number)?, blob)),
             _ => return Err("it is of a kind that this rota does not know".to_owned()),

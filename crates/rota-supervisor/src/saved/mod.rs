@@ -44,6 +44,11 @@ pub(crate) fn channel_key(worker: WorkerId) -> String {
     format!("channel/{}", worker.0)
 }
 
+/// The entry of the line to a supervisor's shadow; its number is that of the supervisor's life.
+pub(crate) fn shadow_key(life: u32) -> String {
+    format!("shadow/{life}")
+}
+
 /// Reads a blob.
 ///
 /// # Errors

@@ -93,6 +93,12 @@ pub struct Ledger {
     words: &'static [AtomicU64],
 }
 
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
 impl Ledger {
     /// An empty one: 2 MiB of address space, of which a page is used at first. It stays for the life of the process.
     ///
