@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::core::Primary;
 use super::listener::{Attachment, Listener};
-use super::member::InFlight;
+use super::member::{InFlight, Member};
 use super::types::{
     Bind, Errno, Host, ListenerId, Millis, Notice, SockName, SocketId, Violation, WorkerId, errno,
 };
@@ -22,6 +22,10 @@ const BACKLOG: i32 = 511;
 const IPV6_ONLY: i64 = 1;
 /// libuv's flag: several UDP sockets on one address.
 const UDP_REUSE: i64 = 4;
+/// No address is longer: the path of a Unix socket has at most 107 bytes.
+const MAX_ADDRESS: usize = 1024;
+/// What a worker wants others to know is kept for as long as the listener: the keys of TLS tickets, half a KiB.
+const MAX_DATA: usize = 16 * 1024;
 
 impl<C> Primary<C> {
     /// Answers a `queryServer`.
@@ -52,6 +56,14 @@ impl<C> Primary<C> {
             };
         }
         let opened = match known {
+            _ if is_oversized(query) => {
+                self.violation(worker, Violation::BadCluster, host);
+                Err(errno::EINVAL)
+            }
+            _ if self.members.get(&worker).is_some_and(Member::is_silent) => {
+                self.violation(worker, Violation::TooManyListeners, host);
+                Err(errno::EMFILE)
+            }
             Some(id) => Ok(id),
             None if self.listeners.len() >= MAX_LISTENERS => {
                 self.violation(worker, Violation::TooManyListeners, host);
@@ -260,6 +272,15 @@ fn own_socket<C>(
             })
         }
     }
+}
+
+/// More than any Node sends: it would be kept.
+fn is_oversized(query: &Query<'_>) -> bool {
+    query
+        .address
+        .as_deref()
+        .is_some_and(|text| text.len() > MAX_ADDRESS)
+        || query.data.is_some_and(|data| data.get().len() > MAX_DATA)
 }
 
 fn is_empty(data: &RawValue) -> bool {

@@ -166,6 +166,11 @@ impl<C> Member<C> {
         }
     }
 
+    /// It never says that descriptors arrive. Each is remembered until it does, with the line that it came with.
+    pub(super) fn is_silent(&self) -> bool {
+        self.in_flight.len() >= MAX_IN_FLIGHT
+    }
+
     /// Until when others wait for it when its turn has come: it has been given connections only a
     /// moment ago, and will probably take them at once.
     pub(super) fn awaited_until(&self, patience: Millis) -> Option<Millis> {
