@@ -278,7 +278,8 @@ process.prependListener('internalMessage', safely((message) => {
 
 // ---- What the app says ----
 
-const own = { gauges: {}, counters: {}, names: 0 };
+// Without a prototype: a counter may have the name of one of its methods.
+const own = { gauges: Object.create(null), counters: Object.create(null), names: 0 };
 
 // A bound on what a worker can make rota keep.
 function mayName(map, name) {
@@ -293,7 +294,8 @@ process.on('rota:gauge', safely((name, value) => {
 
 process.on('rota:counter', safely((name, add = 1) => {
   if (Number.isFinite(add) && mayName(own.counters, name)) {
-    own.counters[name] = (own.counters[name] || 0) + add;
+    const sum = (own.counters[name] || 0) + add;
+    if (Number.isFinite(sum)) own.counters[name] = sum;
   }
 }));
 

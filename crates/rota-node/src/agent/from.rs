@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 /// A message from the agent.
@@ -125,9 +126,28 @@ pub struct Figures {
     /// The app handles SIGUSR1 itself.
     pub usr1: bool,
     /// The app's own gauges.
+    #[serde(deserialize_with = "numbers")]
     pub gauges: BTreeMap<String, f64>,
     /// The app's own counters.
+    #[serde(deserialize_with = "numbers")]
     pub counters: BTreeMap<String, f64>,
+}
+
+/// The app's own numbers. What is none is left out: a sum that has become infinite is `null` in JSON, and must not
+/// cost the heartbeat that it comes with.
+fn numbers<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Value {
+        Number(f64),
+        Other(IgnoredAny),
+    }
+    let values = BTreeMap::<String, Value>::deserialize(from)?;
+    let number = |(name, value)| match value {
+        Value::Number(number) => Some((name, number)),
+        Value::Other(IgnoredAny) => None,
+    };
+    Ok(values.into_iter().filter_map(number).collect())
 }
 
 /// The event loop. Times in milliseconds.
@@ -251,6 +271,19 @@ mod tests {
             panic!("not a pong");
         };
         assert_eq!((figures.requests, figures.latency), (9, vec![(40, 2)]));
+        let json = r#"{"cmd":"NODE_ROTA","act":"pong","n":4,"counters":{"sum":null,"a":"1","b":{},"c":2},
+            "gauges":{"most":1.7976931348623157e308,"least":-5}}"#;
+        let Some(FromAgent::Pong { n: 4, figures }) = FromAgent::parse(json) else {
+            panic!("a number that is none has cost the pong");
+        };
+        assert_eq!(
+            figures.counters.into_iter().collect::<Vec<_>>(),
+            [("c".to_owned(), 2.0)]
+        );
+        assert_eq!(
+            (figures.gauges["most"], figures.gauges["least"]),
+            (f64::MAX, -5.0)
+        );
         for other in [
             r#"{"cmd":"NODE_OTHER","act":"pong","n":3}"#,
             r#"{"cmd":"NODE_ROTA","act":"dance"}"#,
