@@ -59,8 +59,12 @@ fn own(values: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
         .collect()
 }
 
+/// The beginning, without control characters: it goes into a line of the log, and to terminals.
 fn cut(text: &str, characters: usize) -> String {
-    text.chars().take(characters).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(characters)
+        .collect()
 }
 
 #[cfg(test)]
@@ -117,5 +121,19 @@ mod tests {
         };
         health(&mut long);
         assert_eq!(long.reason.unwrap().len(), REASON_CHARACTERS);
+    }
+
+    #[test]
+    fn nobody_writes_lines_of_the_log_or_moves_a_cursor() {
+        let mut sick = Health {
+            reason: Some("no database\nrota: all is well\u{1b}[2J".to_owned()),
+            ..Health::default()
+        };
+        health(&mut sick);
+        assert_eq!(sick.reason.unwrap(), "no database rota: all is well [2J");
+        let mut wild = Figures::default();
+        wild.counters.insert("a\u{9b}\r".to_owned(), 1.0);
+        figures(&mut wild);
+        assert_eq!(wild.counters.keys().collect::<Vec<_>>(), ["a  "]);
     }
 }
