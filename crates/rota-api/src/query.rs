@@ -42,16 +42,18 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn pairs(query: &str) -> Option<Vec<(String, String)>> {
-    query
-        .split('&')
-        .filter(|part| !part.is_empty())
-        .take(MAX_PAIRS)
-        .map(|part| {
-            let (key, value) = part.split_once('=').unwrap_or((part, ""));
-            Some((decode(key)?, decode(value)?))
-        })
-        .collect()
+/// The parameters of a query. Too many are an error: to leave some out would be to answer another question.
+fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
+    let parts = || query.split('&').filter(|part| !part.is_empty());
+    if parts().nth(MAX_PAIRS).is_some() {
+        return Err(format!("the query has more than {MAX_PAIRS} parameters"));
+    }
+    let pair = |part: &str| {
+        let (key, value) = part.split_once('=').unwrap_or((part, ""));
+        Some((decode(key)?, decode(value)?))
+    };
+    let pairs: Option<_> = parts().map(pair).collect();
+    pairs.ok_or_else(|| "the query is not valid percent-encoded UTF-8".to_owned())
 }
 
 /// The query that narrows `GET /v1/apps`; empty for no targets.
@@ -72,8 +74,7 @@ pub fn targets_to_query(targets: &[String]) -> String {
 /// # Errors
 /// A sentence that says which parameter is not understood.
 pub fn targets_from_query(query: &str) -> Result<Vec<String>, String> {
-    let pairs = pairs(query).ok_or("the query is not valid percent-encoded UTF-8")?;
-    pairs
+    pairs(query)?
         .into_iter()
         .map(|(key, value)| match key.as_str() {
             "target" => Ok(value),
@@ -103,8 +104,7 @@ impl LogsQuery {
     /// A sentence that says which parameter is not understood.
     pub fn from_query(query: &str) -> Result<Self, String> {
         let mut read = Self::default();
-        let pairs = pairs(query).ok_or("the query is not valid percent-encoded UTF-8")?;
-        for (key, value) in pairs {
+        for (key, value) in pairs(query)? {
             let bad = || format!("`{value}` is not a value for `{key}`");
             match key.as_str() {
                 "target" => read.targets.push(value),
@@ -151,6 +151,22 @@ mod tests {
     fn an_empty_query_means_the_defaults() {
         assert_eq!(LogsQuery::from_query(""), Ok(LogsQuery::default()));
         assert_eq!(targets_from_query(""), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn too_many_parameters_are_an_error_and_not_another_question() {
+        let mut query = LogsQuery {
+            targets: vec!["api".into(); MAX_PAIRS - 3],
+            lines: 3,
+            follow: true,
+            stream: StreamFilter::Err,
+        };
+        assert_eq!(LogsQuery::from_query(&query.to_query()), Ok(query.clone()));
+        query.targets.push("web".into());
+        let error = LogsQuery::from_query(&query.to_query()).unwrap_err();
+        assert_eq!(error, "the query has more than 1000 parameters");
+        let targets = vec!["api".to_owned(); MAX_PAIRS + 1];
+        assert!(targets_from_query(&targets_to_query(&targets)).is_err());
     }
 
     #[test]
