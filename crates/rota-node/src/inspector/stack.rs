@@ -77,6 +77,8 @@ fn decode(path: &str) -> String {
         let digits = (*first == b'%')
             .then(|| std::str::from_utf8(tail.get(..2)?).ok())
             .flatten()
+            // It would take a sign, too.
+            .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(digits.unwrap_or(*first));
         rest = if digits.is_some() { &tail[2..] } else { tail };
@@ -132,6 +134,11 @@ mod tests {
             frame("route", "file:///srv/app.js"),
         ];
         assert_eq!(lines(&wrapped, false, "/home/x/agent.js").len(), 3);
+    }
+
+    #[test]
+    fn what_is_no_percent_encoding_stays() {
+        assert_eq!(decode("/a%2Fb%+1%zz%2"), "/a/b%+1%zz%2");
     }
 
     #[test]
