@@ -13,7 +13,6 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use libfuzzer_sys::fuzz_target;
-use rota_api::client::Lines;
 use rota_api::{
     AppList, CommandRequest, ErrorBody, LogLine, LogsQuery, ProfileRequest, ProfileSource, ShutdownRequest,
     SignalRequest, SignalResponse, StackRequest, StackResponse, StartRequest, StreamEvent, Version,
@@ -25,9 +24,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 #[allow(dead_code)]
+#[path = "../../crates/rota-api/src/client/error.rs"]
+mod error;
+#[allow(dead_code)]
 #[path = "../../crates/rota-load/src/http.rs"]
 mod http;
-/// What `http` expects beside itself.
+#[allow(dead_code)]
+#[path = "../../crates/rota-api/src/client/lines.rs"]
+mod lines;
+// What `error` and `lines` expect beside themselves.
+use rota_api::{ApiError, ExitCode, paths};
+// And `http`.
 mod builder {
     pub use rota_load::WorkerFrom;
 }
@@ -113,7 +120,7 @@ fn stream(bytes: &[u8]) {
     let Some((&cut, bytes)) = bytes.split_first() else { return };
     let read = |size: usize| {
         let pieces = bytes.chunks(size).map(Bytes::copy_from_slice).collect();
-        let mut lines = Lines::<StreamEvent, _>::new(Pieces(pieces));
+        let mut lines = lines::Lines::<StreamEvent, _>::new(Pieces(pieces));
         let (mut events, mut context) = (Vec::new(), Context::from_waker(Waker::noop()));
         loop {
             match pin!(lines.next()).poll(&mut context) {

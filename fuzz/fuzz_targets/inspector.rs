@@ -30,16 +30,22 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
+/// A message, or the name of something else.
+type Said = Result<Vec<u8>, String>;
+
 /// What a stream of bytes says, up to where it is no WebSocket.
-fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<String>, Option<Violation>) {
+fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Said>, Option<Violation>) {
     let (mut decoder, mut said) = (Decoder::default(), Vec::new());
     for piece in pieces {
         let fed = decoder.feed(piece, |received| {
-            if let Received::Message { bytes } = received {
-                assert!(bytes.len() <= KEPT);
-                understand(bytes);
-            }
-            said.push(format!("{received:?}"));
+            said.push(match received {
+                Received::Message { bytes } => {
+                    assert!(bytes.len() <= KEPT);
+                    understand(bytes);
+                    Ok(bytes.to_vec())
+                }
+                other => Err(format!("{other:?}")),
+            });
         });
         if let Err(violation) = fed {
             return (said, Some(violation));

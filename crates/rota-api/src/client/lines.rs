@@ -26,8 +26,7 @@ where
     T: DeserializeOwned,
     B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
 {
-    /// Reads the values of a body.
-    pub fn new(body: B) -> Self {
+    pub(super) fn new(body: B) -> Self {
         Self {
             body,
             buffer: Vec::new(),
