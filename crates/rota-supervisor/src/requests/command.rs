@@ -28,17 +28,24 @@ impl Supervisor {
         }
         let (operation, given) = self.with(|state| {
             let operation = state.operations.begin(request.verb.as_str(), caller);
-            let given: Vec<(CommandId, Command)> = commands
+            let given: Vec<(AppId, CommandId, Command)> = commands
                 .into_iter()
                 .map(|(app, command)| {
                     let name = state.app_name(app);
-                    (state.operations.add(operation, app, &name), command)
+                    (app, state.operations.add(operation, app, &name), command)
                 })
                 .collect();
             (operation, given)
         });
-        for (id, command) in given {
-            self.feed(Event::Command { id, command });
+        let changed = request.update.as_ref().is_some_and(|u| !u.is_empty());
+        for (app, id, command) in given {
+            self.transact(|| {
+                self.feed(Event::Command { id, command });
+                if changed {
+                    // The command means a specification that only this process knows so far.
+                    self.save_app(app);
+                }
+            });
         }
         self.with(|state| state.operations.finish_if_settled(operation));
         Ok(())

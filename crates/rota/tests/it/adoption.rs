@@ -150,6 +150,29 @@ fn a_reload_goes_on_and_is_answered() {
 }
 
 #[test]
+fn a_reload_with_changes_goes_on_with_them() {
+    let home = Home::new();
+    let pids = home.start_watched("http.js", "3", "1s");
+    let first = home.begin(&["reload", "app", "--env", "COLOUR=red"]);
+    home.until("the first new worker", |app| {
+        app.pids().iter().any(|pid| !pids.contains(pid))
+    });
+    let second = home.begin(&["reload", "app", "--env", "COLOUR=green"]);
+    eventually("the second one waits", || {
+        home.daemon_log()
+            .contains("the reload waits for the one")
+            .then_some(())
+    });
+    home.kill_supervisor();
+    succeeds(first);
+    succeeds(second);
+    let port = home.app("app").port().unwrap();
+    for _ in 0..6 {
+        assert_eq!(get(port, "/env").json()["COLOUR"], "green");
+    }
+}
+
+#[test]
 fn a_bad_reload_is_taken_back_all_the_same() {
     let home = Home::new();
     home.copy("http.js");
