@@ -208,6 +208,24 @@ fn descriptors_with_other_internal_messages_are_dropped() {
         r#"{"cmd":"NODE_ROTA","act":"handover","id":1,"server":1,"requests":1}"#,
     );
     assert_eq!(world.noticed(1, "BadCluster"), 1, "without its descriptor");
-    world.say(1, r#"{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_ROTA","act":"handover","id":1,"server":1,"requests":1}}"#);
+    world.say(
+        1,
+        r#"{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_ROTA","act":"else"}}"#,
+    );
     assert_eq!(world.last(1), r#"{"cmd":"NODE_HANDLE_NACK"}"#);
+}
+
+#[test]
+fn a_connection_that_got_lost_on_its_way_stays_with_its_worker() {
+    let mut world = world(RoundRobin, 2);
+    world.say(1, r#"{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_ROTA","act":"handover","id":7,"server":1,"requests":1}}"#);
+    let said = &world.host.sent[&1];
+    assert_eq!(
+        said[said.len() - 2..],
+        [
+            r#"{"cmd":"NODE_HANDLE_ACK"}"#,
+            r#"{"cmd":"NODE_ROTA","act":"handed","id":7,"ok":false}"#,
+        ],
+        "Node is not to repeat what its agent will offer again"
+    );
 }

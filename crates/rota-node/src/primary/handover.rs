@@ -269,6 +269,19 @@ fn parse(json: &str) -> Option<FromAgent> {
     FromAgent::parse(json)
 }
 
+/// The number of the connection that a message offers, if it does.
+pub(super) fn offered(json: &str) -> Option<u64> {
+    match parse(json)? {
+        FromAgent::Handover(order) => Some(order.id),
+        _ => None,
+    }
+}
+
+/// Leaves a connection with the worker that has offered it.
+pub(super) fn refuse<C>(worker: WorkerId, id: u64, host: &mut impl Host<Connection = C>) {
+    tell(worker, &ToAgent::Handed { id, ok: false }, host);
+}
+
 pub(super) fn tell<C>(worker: WorkerId, message: &ToAgent, host: &mut impl Host<Connection = C>) {
     let mut line = message.json().into_bytes();
     line.push(b'\n');

@@ -1,6 +1,7 @@
 //! What workers say.
 
 use super::core::Primary;
+use super::handover;
 use super::member::InFlight;
 use super::types::{Host, LostBefore, Millis, Notice, Role, Violation, WorkerId};
 use crate::channel::{
@@ -58,9 +59,10 @@ impl<C> Primary<C> {
             Incoming::HandleArrived => self.handle_arrived(worker, host),
             Incoming::HandleLost => self.handle_lost(worker, now, host),
             Incoming::Handle { inner } => {
-                answer_handle(worker, handle.is_some(), host);
-                // Without its descriptor it comes again.
-                let Some(handle) = handle else { return };
+                let Some(handle) = handle else {
+                    return self.descriptor_lost(worker, inner, host);
+                };
+                answer_handle(worker, true, host);
                 match inner {
                     Some(Inner::User(json)) => self.user(worker, json, host),
                     Some(Inner::Internal(json)) => {
@@ -72,6 +74,26 @@ impl<C> Primary<C> {
             Incoming::Internal(json) => self.agent_says(worker, json, now, host),
             Incoming::User(json) => self.user(worker, json, host),
             Incoming::Cluster { seq, message } => self.cluster(worker, seq, message, now, host),
+        }
+    }
+
+    /// A message whose descriptor could not be received: this process may not open more files, or there was none.
+    ///
+    /// Node sends it again, three times at once, and then gives up without telling anybody. Its agent is told
+    /// instead: it has the connection still, waits before it offers it again, and in the end keeps it.
+    fn descriptor_lost(
+        &mut self,
+        worker: WorkerId,
+        inner: Option<Inner<'_>>,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        let offered = match inner {
+            Some(Inner::Internal(json)) => handover::offered(json),
+            Some(Inner::User(_)) | None => None,
+        };
+        answer_handle(worker, offered.is_some(), host);
+        if let Some(id) = offered {
+            handover::refuse(worker, id, host);
         }
     }
 
