@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,6 +18,9 @@ use crate::supervisor::Supervisor;
 
 /// After a failed accept (no descriptors left): long enough not to spin, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How soon it is told again: it may last, and the log is to stay readable.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
 /// How many callers there are, so that the end of the daemon can wait for their answers.
 #[derive(Default)]
@@ -49,6 +52,7 @@ pub(crate) async fn serve(supervisor: Rc<Supervisor>, socket: OwnedFd) -> io::Re
     socket.set_nonblocking(true)?;
     let socket = UnixListener::from_std(socket)?;
     let me = rustix::process::geteuid().as_raw();
+    let mut told: Option<Instant> = None;
     loop {
         match socket.accept().await {
             Ok((stream, _)) if may_connect(&stream, me) => {
@@ -59,7 +63,10 @@ pub(crate) async fn serve(supervisor: Rc<Supervisor>, socket: OwnedFd) -> io::Re
                 supervisor.say(&format!("refused a connection to the API by user {who:?}"));
             }
             Err(error) => {
-                supervisor.say(&format!("cannot accept a connection to the API: {error}"));
+                if told.is_none_or(|told| told.elapsed() > TOLD_AGAIN) {
+                    told = Some(Instant::now());
+                    supervisor.say(&format!("cannot accept a connection to the API: {error}"));
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

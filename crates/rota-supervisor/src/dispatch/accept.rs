@@ -1,5 +1,7 @@
 //! Takes connections from sockets, as many as there is room for.
 
+use rota_node::primary::Millis;
+
 use super::io::AppHost;
 use super::shell::Shell;
 use super::sockets::{Accepted, SHORTAGE_PAUSE};
@@ -7,6 +9,9 @@ use super::types::DispatchEvent;
 
 /// Connections accepted from a socket per turn.
 const BATCH: usize = 64;
+
+/// How soon a shortage of descriptors is told again, in milliseconds: it may last, and the log is to stay readable.
+const TOLD_AGAIN: Millis = 60_000;
 
 impl Shell {
     /// Accepts wherever somebody waits and a worker has room. Returns whether there is more to do
@@ -73,7 +78,15 @@ impl Shell {
     }
 
     fn pause(&mut self, error: rustix::io::Errno) {
-        self.paused_until = Some(self.io.now + SHORTAGE_PAUSE);
+        let now = self.io.now;
+        self.paused_until = Some(now + SHORTAGE_PAUSE);
+        if self
+            .shortage_told
+            .is_some_and(|told| now < told + TOLD_AGAIN)
+        {
+            return;
+        }
+        self.shortage_told = Some(now);
         let what = format!("no connection can be accepted for the moment: {error}");
         (self.io.events)(DispatchEvent::Trouble { what });
     }

@@ -57,6 +57,8 @@ pub(super) struct Shell {
     pub(super) ready: VecDeque<u64>,
     /// Nothing is accepted before, because descriptors or memory have run out.
     pub(super) paused_until: Option<Millis>,
+    /// When it was told last that there are no descriptors.
+    pub(super) shortage_told: Option<Millis>,
     /// When something is to be done without an event.
     wake_at: Option<Millis>,
     pub(super) live: LivePeers,
@@ -78,6 +80,7 @@ impl Shell {
             decoders: HashMap::new(),
             ready: VecDeque::new(),
             paused_until: None,
+            shortage_told: None,
             wake_at: None,
             live: LivePeers::default(),
             draining: Vec::new(),
