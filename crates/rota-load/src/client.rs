@@ -193,6 +193,7 @@ fn fail(
         answered_before: connection.map_or(0, |connection| connection.answered),
         status: fault.status,
         worker: connection.and_then(|connection| connection.worker.clone()),
+        client_port: connection.and_then(|connection| connection.port),
         detail: fault.detail,
     });
 }

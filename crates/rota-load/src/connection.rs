@@ -53,6 +53,13 @@ impl Stream {
         }
     }
 
+    fn local_port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok().map(|address| address.port()),
+            Self::Unix(_) => None,
+        }
+    }
+
     async fn ready(&self, interest: Interest) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.ready(interest).await.map(drop),
@@ -69,6 +76,8 @@ pub(super) struct Connection {
     pub(super) answered: u64,
     /// The worker at the other end, once it has told.
     pub(super) worker: Option<String>,
+    /// The client's port, of a TCP connection.
+    pub(super) port: Option<u16>,
     phase: Cell<Phase>,
     status: Cell<Option<u16>>,
 }
@@ -92,6 +101,7 @@ impl Connection {
             Err(_) => return Err(timed_out(Phase::Connect, None)),
         };
         Ok(Self {
+            port: stream.local_port(),
             stream,
             made: Instant::now(),
             answered: 0,

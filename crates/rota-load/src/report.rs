@@ -79,6 +79,8 @@ pub struct Failure {
     pub status: Option<u16>,
     /// The worker that answered the connection's earlier requests, if known.
     pub worker: Option<String>,
+    /// The client's port, by which a server's log knows the connection; none where there was no TCP connection.
+    pub client_port: Option<u16>,
     /// The operating system's or the parser's words.
     pub detail: String,
 }

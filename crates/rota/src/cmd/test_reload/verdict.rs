@@ -198,6 +198,7 @@ mod tests {
             answered_before,
             status: None,
             worker: None,
+            client_port: None,
             detail: String::new(),
         }
     }
