@@ -349,3 +349,39 @@ fn run_in_the_foreground_goes_on_too() {
     run.signal(Signal::TERM);
     assert_eq!(run.wait(), 0);
 }
+
+#[test]
+fn supervisors_that_die_again_and_again_set_aside_what_was_under_way() {
+    let home = Home::new();
+    let pids = home.start_watched("http.js", "2", "60s");
+    let reload = home.begin(&["reload", "app"]);
+    home.until("the first new worker", |app| {
+        app.pids().iter().any(|pid| !pids.contains(pid))
+    });
+    // As one that falls over what it finds: each as soon as it is there.
+    eventually("it is set aside", || {
+        let (_, supervisor) = home.daemon_pids();
+        if home.daemon_log().contains("set aside") {
+            return Some(());
+        }
+        // Not SIGSEGV, of which the first one only takes Rust's handler away.
+        signal(supervisor, Signal::ABORT);
+        eventually("another supervisor", || {
+            let output = home.rota(&["version", "--json"]);
+            let other = output.code == 0 && !output.out.contains(&supervisor.to_string());
+            other.then_some(())
+        });
+        None
+    });
+    let output = reload.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains("set aside"), "{said}");
+    // Both slots are served, and everything can be done again.
+    let app = home.until("two workers", |app| {
+        app.pids().len() == 2 && app.online() == 2
+    });
+    get(app.port().unwrap(), "/");
+    home.rota(&["restart", "app"]).ok();
+    assert_eq!(home.app("app").online(), 2);
+}

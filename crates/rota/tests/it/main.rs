@@ -44,4 +44,5 @@ mod stack;
 mod stop;
 mod support;
 mod test_reload;
+mod upgrade;
 mod versions;
