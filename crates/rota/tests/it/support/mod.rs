@@ -20,4 +20,4 @@ pub use lock::heavy;
 pub use port::{Port, free_port};
 pub use process::{Output, run, signal};
 pub use view::{App, Worker};
-pub use wait::eventually;
+pub use wait::{eventually, eventually_maybe};

@@ -28,3 +28,15 @@ pub fn eventually_within<T>(
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// Waits until `probe` gives a value, and for some seconds at most: what comes later will not come.
+pub fn eventually_maybe<T>(mut probe: impl FnMut() -> Option<T>) -> Option<T> {
+    let begin = Instant::now();
+    loop {
+        let value = probe();
+        if value.is_some() || begin.elapsed() > Duration::from_secs(10) {
+            return value;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,45 @@
+//! The processes of the home, found without asking rota.
+
+use crate::support::Home;
+
+/// Who lives.
+#[derive(Debug)]
+pub struct Living {
+    /// Supervisors: one, or none for a moment.
+    pub supervisors: Vec<u32>,
+    /// Their shadows: as many, or more for a moment.
+    pub shadows: Vec<u32>,
+    /// Processes of the app, in whatever state.
+    pub workers: Vec<u32>,
+    /// All others, the keeper among them.
+    pub others: Vec<(u32, String)>,
+}
+
+/// Looks at all processes.
+pub fn living(home: &Home) -> Living {
+    let mut living = Living {
+        supervisors: Vec::new(),
+        shadows: Vec::new(),
+        workers: Vec::new(),
+        others: Vec::new(),
+    };
+    for (pid, line) in home.processes() {
+        if is_shadow(pid) {
+            living.shadows.push(pid);
+        } else if line.contains("__supervisor") {
+            living.supervisors.push(pid);
+        } else if line.starts_with("node ") || line.contains("/node ") {
+            living.workers.push(pid);
+        } else {
+            living.others.push((pid, line));
+        }
+    }
+    living.workers.sort_unstable();
+    living
+}
+
+/// A fork of the supervisor has its arguments, and a name of its own.
+fn is_shadow(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm"))
+        .is_ok_and(|name| name.trim() == "rota-shadow")
+}
