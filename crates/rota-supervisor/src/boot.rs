@@ -181,8 +181,8 @@ fn begin(
     if hello.restarts > 0 && hello.upgrade.is_none() {
         tell_of_death(supervisor, hello, &estate);
     }
-    let first = !estate.has_apps();
-    if supervisor.foreground && estate.worker_count() > 1 {
+    let first = estate.apps.is_empty();
+    if supervisor.foreground && estate.workers.len() > 1 {
         supervisor.logs.name_workers();
     }
     supervisor.take_over(estate, heard);
@@ -200,7 +200,7 @@ fn tell_of_death(supervisor: &Supervisor, hello: &Hello, estate: &Estate) {
     });
     supervisor.say(&format!(
         "the supervisor has died{how} and was started again; {} workers go on",
-        estate.worker_count()
+        estate.workers.len()
     ));
     if estate.poisoned {
         supervisor.say(

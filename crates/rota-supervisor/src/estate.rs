@@ -87,16 +87,6 @@ impl Estate {
         (estate, restored)
     }
 
-    /// Whether there is an app.
-    pub(crate) fn has_apps(&self) -> bool {
-        !self.apps.is_empty()
-    }
-
-    /// How many workers there are.
-    pub(crate) fn worker_count(&self) -> usize {
-        self.workers.len()
-    }
-
     /// Restores the engine; returns the apps that it knows.
     fn take_engine(&mut self, left: &mut Left) -> BTreeSet<AppId> {
         let states = std::mem::take(&mut left.engine);

@@ -58,18 +58,15 @@ async fn start(
 ) -> Result<Answer, ApiError> {
     let token = http::token(&request)?;
     let request: StartRequest<AppSpec> = http::read_json(request.into_body()).await?;
-    let wait = request.wait;
-    if let Some(answer) = again::operation(supervisor, token, wait)? {
-        return Ok(answer);
-    }
-    let names = request
-        .apps
-        .iter()
-        .map(|app| app.name.to_string())
-        .collect();
-    operation(token, wait, names, |caller| {
-        supervisor.transact(|| supervisor.start(request, caller))
-    })
+    let names = request.apps.iter().map(|app| app.name.to_string());
+    let (wait, names) = (request.wait, names.collect());
+    operation(
+        supervisor,
+        token,
+        wait,
+        || Ok(names),
+        |caller| supervisor.start(request, caller),
+    )
 }
 
 async fn command(
@@ -78,13 +75,9 @@ async fn command(
 ) -> Result<Answer, ApiError> {
     let token = http::token(&request)?;
     let request: CommandRequest<SpecUpdate> = http::read_json(request.into_body()).await?;
-    // Before its targets are looked up: a second delete would find nothing to delete.
-    if let Some(answer) = again::operation(supervisor, token, request.wait)? {
-        return Ok(answer);
-    }
-    let names = supervisor.names(&supervisor.select(&request.targets)?);
-    operation(token, request.wait, names, |caller| {
-        supervisor.transact(|| supervisor.command(&request, caller))
+    let names = || Ok(supervisor.names(&supervisor.select(&request.targets)?));
+    operation(supervisor, token, request.wait, names, |caller| {
+        supervisor.command(&request, caller)
     })
 }
 
@@ -135,11 +128,8 @@ async fn shutdown(
 ) -> Result<Answer, ApiError> {
     let token = http::token(&request)?;
     let request: ShutdownRequest = http::read_json(request.into_body()).await?;
-    if let Some(answer) = again::operation(supervisor, token, true)? {
-        return Ok(answer);
-    }
-    operation(token, true, Vec::new(), |caller| {
-        supervisor.transact(|| supervisor.shut_down(request.now, caller));
+    operation(supervisor, token, true, no_names, |caller| {
+        supervisor.shut_down(request.now, caller);
         Ok(())
     })
 }
@@ -150,26 +140,35 @@ async fn upgrade(
 ) -> Result<Answer, ApiError> {
     let token = http::token(&request)?;
     let request: UpgradeRequest = http::read_json(request.into_body()).await?;
-    if let Some(answer) = again::operation(supervisor, token, true)? {
-        return Ok(answer);
-    }
-    operation(token, true, Vec::new(), |caller| {
-        supervisor.transact(|| supervisor.upgrade(&request, caller))
+    operation(supervisor, token, true, no_names, |caller| {
+        supervisor.upgrade(&request, caller)
     })
 }
 
-/// Runs something that takes time, with its progress as the answer; or answers at acceptance.
+/// Runs something that takes time, as one transaction, with its progress as the answer; or answers at acceptance, with
+/// the names of the apps that it is about. What has been asked for before under this token is not run again, and its
+/// names are not looked up: a second delete would find nothing to delete.
 fn operation(
+    supervisor: &Rc<Supervisor>,
     token: Option<OperationToken>,
     wait: bool,
-    names: Vec<String>,
+    names: impl FnOnce() -> Result<Vec<String>, ApiError>,
     run: impl FnOnce(Caller) -> Result<(), ApiError>,
 ) -> Result<Answer, ApiError> {
+    if let Some(answer) = again::operation(supervisor, token, wait)? {
+        return Ok(answer);
+    }
+    let names = names()?;
     let (answer, lines) = http::stream();
     let listener = wait.then(|| lines.clone());
-    run(Caller { token, listener })?;
+    supervisor.transact(|| run(Caller { token, listener }))?;
     if !wait {
         again::accepted(&lines, names);
     }
     Ok(answer)
+}
+
+/// Of requests that are about the daemon as a whole.
+fn no_names() -> Result<Vec<String>, ApiError> {
+    Ok(Vec::new())
 }

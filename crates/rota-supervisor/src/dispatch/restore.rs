@@ -12,7 +12,7 @@ use super::keep::{SocketEntry, socket_key, socket_number};
 use super::shell::{App, Shell, random_seed};
 use super::sockets::Socket;
 use super::types::ChannelKind;
-use crate::shadow::{Entry, Guarded, Ledger, Rescued};
+use crate::shadow::{Guarded, Ledger, Rescued};
 
 /// What the keeper has handed back.
 #[derive(Debug, Default)]
@@ -217,21 +217,7 @@ impl Shell {
     /// it is closed.
     fn adopt_connection(&mut self, rescued: Rescued) {
         let Rescued { entry, connection } = rescued;
-        let (app, number, sent) = match entry {
-            Entry::Held { app, socket } => (app, socket, None),
-            Entry::Sending {
-                app,
-                socket,
-                worker,
-                seq,
-            }
-            | Entry::Sent {
-                app,
-                socket,
-                worker,
-                seq,
-            } => (app, socket, Some((worker, seq))),
-        };
+        let (app, number, sent) = entry.parts();
         let Some(id) = self.socket_of(app, number, &connection) else {
             return;
         };

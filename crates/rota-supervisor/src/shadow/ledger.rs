@@ -78,6 +78,28 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// The app, the listening socket, and the worker with the number of the message, where there is one.
+    #[must_use]
+    pub const fn parts(&self) -> (u32, u64, Option<(u64, u64)>) {
+        match *self {
+            Self::Held { app, socket } => (app, socket, None),
+            Self::Sending {
+                app,
+                socket,
+                worker,
+                seq,
+            }
+            | Self::Sent {
+                app,
+                socket,
+                worker,
+                seq,
+            } => (app, socket, Some((worker, seq))),
+        }
+    }
+}
+
 /// The socket that somebody was accepting from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Intent {
@@ -209,26 +231,13 @@ impl Ledger {
 
     /// Enters a connection that an earlier supervisor had, as it had it.
     pub(super) fn restore(&self, fd: RawFd, entry: Entry) {
-        match entry {
-            Entry::Held { app, socket } => self.held(fd, app, socket),
-            Entry::Sending {
-                app,
-                socket,
-                worker,
-                seq,
-            }
-            | Entry::Sent {
-                app,
-                socket,
-                worker,
-                seq,
-            } => {
-                self.held(fd, app, socket);
-                self.sending(fd, worker, seq);
-                if matches!(entry, Entry::Sent { .. }) {
-                    self.sent(fd);
-                }
-            }
+        let (app, socket, message) = entry.parts();
+        self.held(fd, app, socket);
+        if let Some((worker, seq)) = message {
+            self.sending(fd, worker, seq);
+        }
+        if matches!(entry, Entry::Sent { .. }) {
+            self.sent(fd);
         }
     }
 

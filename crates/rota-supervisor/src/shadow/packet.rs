@@ -30,21 +30,13 @@ pub(super) fn encode(entries: &[Entry]) -> Vec<u8> {
     packet.extend([VERSION, CONNECTIONS]);
     packet.extend((entries.len() as u16).to_le_bytes());
     for entry in entries {
-        let (state, app, socket, worker, seq) = match *entry {
-            Entry::Held { app, socket } => (1, app, socket, 0, 0),
-            Entry::Sending {
-                app,
-                socket,
-                worker,
-                seq,
-            } => (2, app, socket, worker, seq),
-            Entry::Sent {
-                app,
-                socket,
-                worker,
-                seq,
-            } => (3, app, socket, worker, seq),
+        let state = match entry {
+            Entry::Held { .. } => 1,
+            Entry::Sending { .. } => 2,
+            Entry::Sent { .. } => 3,
         };
+        let (app, socket, message) = entry.parts();
+        let (worker, seq) = message.unwrap_or_default();
         packet.push(state);
         packet.extend(app.to_le_bytes());
         for word in [socket, worker, seq] {

@@ -11,21 +11,9 @@ struct Model(BTreeMap<RawFd, Entry>);
 impl Model {
     fn change(&mut self, fd: RawFd, change: impl Fn(u32, u64, u64, u64) -> Entry) {
         if let Some(entry) = self.0.get_mut(&fd) {
-            *entry = match *entry {
-                Entry::Held { app, socket } => change(app, socket, 0, 0),
-                Entry::Sending {
-                    app,
-                    socket,
-                    worker,
-                    seq,
-                }
-                | Entry::Sent {
-                    app,
-                    socket,
-                    worker,
-                    seq,
-                } => change(app, socket, worker, seq),
-            };
+            let (app, socket, message) = entry.parts();
+            let (worker, seq) = message.unwrap_or_default();
+            *entry = change(app, socket, worker, seq);
         }
     }
 }
