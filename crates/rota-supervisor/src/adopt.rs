@@ -270,8 +270,10 @@ impl Supervisor {
             Some(entry.told_ready)
         });
         self.expect_last_words(worker, pid);
+        self.give_way_again(worker, pid);
         self.watch_limits(worker);
         if ready == Some(true) {
+            self.give_way_no_more(worker);
             self.start_watchdog(worker);
             self.start_pulse(worker);
         } else {
@@ -292,6 +294,7 @@ impl Supervisor {
     /// What the dispatcher had heard of a worker and nobody else.
     fn heard_meanwhile(self: &Rc<Self>, facts: &RestoredFacts) {
         if facts.listening {
+            self.give_way_no_more(facts.worker);
             self.ready_by(facts.worker, Readiness::Listening);
         }
         if facts.ready {

@@ -152,7 +152,10 @@ impl Supervisor {
     pub(crate) fn on_dispatch(self: &Rc<Self>, event: DispatchEvent) {
         match event {
             DispatchEvent::Online { .. } | DispatchEvent::NoListeners { .. } => {}
-            DispatchEvent::Listening { worker, .. } => self.ready_by(worker, Readiness::Listening),
+            DispatchEvent::Listening { worker, .. } => {
+                self.give_way_no_more(worker);
+                self.ready_by(worker, Readiness::Listening);
+            }
             DispatchEvent::UserMessage { worker, json } => {
                 if json == "\"ready\"" {
                     self.ready_by(worker, Readiness::Word);

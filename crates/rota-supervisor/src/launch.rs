@@ -237,6 +237,7 @@ impl Supervisor {
             last_words: LastWords::default(),
             agent: Agent::default(),
             cpu: CpuSample::new(started),
+            gives_way: false,
             limits: Limits::draw(&prepared.spec.limits),
             prepared: Rc::clone(prepared),
         })
@@ -253,6 +254,7 @@ impl Supervisor {
             worker: WorkerId(worker),
             pid,
         });
+        self.give_way(worker, pid);
         self.watch_limits(worker);
         self.await_readiness(worker);
     }
@@ -301,6 +303,7 @@ impl Supervisor {
             Some(first)
         });
         if first == Some(true) {
+            self.give_way_no_more(worker);
             self.start_watchdog(worker);
             self.transact(|| {
                 self.save_worker(worker);

@@ -84,6 +84,8 @@ pub struct Worker {
     pub(crate) agent: Agent,
     /// Where its processor time stood when it was last looked at.
     pub cpu: CpuSample,
+    /// It gives way to workers that serve while it starts.
+    pub(crate) gives_way: bool,
     /// When it is replaced although nothing is wrong with it.
     pub(crate) limits: Limits,
 }

@@ -1,4 +1,4 @@
-//! What the scheduler tells of a process's main thread.
+//! What the scheduler tells of a process's main thread, and how much it gives to a session.
 
 use std::fs;
 use std::io;
@@ -50,6 +50,42 @@ pub fn main_thread(process: u32) -> io::Result<MainThread> {
     })
 }
 
+/// The nice value of the session of a process as a whole, among all sessions: the kernel's autogroup (sched(7), "The
+/// autogroup feature"). `None` where the kernel has none, or has switched it off.
+///
+/// # Errors
+/// `NotFound` when there is no such process.
+pub fn session_nice(process: u32) -> io::Result<Option<i32>> {
+    // Without autogroup there is no such file: that a process is gone shows in its folder.
+    match fs::read_to_string(format!("/proc/{process}/autogroup")) {
+        Ok(line) => Ok(nice_of(&line).filter(|_| autogroup_is_on())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::metadata(format!("/proc/{process}")).map(|_| None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Sets the nice value of the session of a process as a whole, -20 to 19. Nobody needs a privilege to set one of 0 or more for
+/// a process of their own, and to set it back.
+///
+/// # Errors
+/// `WouldBlock` for whoever is not root when anybody else has just done this: the kernel lets that happen ten times a
+/// second (kernel/sched/autogroup.c). `NotFound` when there is no such process, or no autogroup.
+pub fn set_session_nice(process: u32, nice: i32) -> io::Result<()> {
+    fs::write(format!("/proc/{process}/autogroup"), nice.to_string())
+}
+
+/// The file of a process is there as well when the feature is off, and does nothing.
+fn autogroup_is_on() -> bool {
+    fs::read("/proc/sys/kernel/sched_autogroup_enabled").is_ok_and(|value| value.starts_with(b"1"))
+}
+
+/// `/autogroup-27 nice 10`.
+fn nice_of(line: &str) -> Option<i32> {
+    line.trim_end().rsplit_once(" nice ")?.1.parse().ok()
+}
+
 /// The name in parentheses may hold anything: the state comes behind the last `)`.
 fn state(line: &[u8]) -> Option<char> {
     let end = line.iter().rposition(|byte| *byte == b')')?;
@@ -79,6 +115,16 @@ mod tests {
         assert_eq!(usage.used, Duration::from_nanos(1500));
         assert_eq!(usage.waited, Duration::from_nanos(27));
         assert_eq!(usage_of("1500"), None);
+    }
+
+    #[test]
+    fn a_session_is_nice() {
+        assert_eq!(nice_of("/autogroup-27 nice 10\n"), Some(10));
+        assert_eq!(nice_of("/autogroup-27 nice -3\n"), Some(-3));
+        assert_eq!(nice_of("/autogroup-27"), None);
+        let gone = session_nice(u32::MAX).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::NotFound);
+        session_nice(std::process::id()).unwrap();
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod cli_output;
 mod cluster;
 mod cluster_errors;
 mod cluster_listen;
+mod courtesy;
 mod drain;
 mod drained;
 mod figures;

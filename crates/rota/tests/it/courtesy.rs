@@ -1,0 +1,65 @@
+//! A worker that starts beside serving ones gives way to them, and does so no more when it serves.
+
+use std::fs;
+use std::process::Stdio;
+
+use rota_sys::sched::session_nice;
+use rustix::process::Signal;
+
+use crate::support::{Home, eventually, free_port, signal};
+
+/// Listens once the file `hold` beside it is gone.
+const HELD: &str = "
+const fs = require('fs');
+const server = require('http').createServer((request, response) => response.end('here'));
+const look = () => fs.existsSync('hold') ? setTimeout(look, 10) : server.listen(PORT);
+look();
+";
+
+fn nice(pid: u32) -> Option<i32> {
+    session_nice(pid).unwrap()
+}
+
+#[test]
+fn a_starting_worker_gives_way_until_it_listens() {
+    if session_nice(std::process::id()).unwrap().is_none() {
+        println!("not tried: this kernel has no autogroup, or has it switched off");
+        return;
+    }
+    let home = Home::new();
+    let script = HELD.replace("PORT", &free_port().to_string());
+    let script = home.write("held.js", &script);
+    let hold = home.path().join("hold");
+    let started = home.start_script(&script, &["-i", "1"]);
+    assert_eq!(
+        nice(started.pids[0]),
+        Some(0),
+        "there is nobody to give way to"
+    );
+    for with_death in [false, true] {
+        fs::write(&hold, "").unwrap();
+        let old = home.app("app").pids();
+        let mut reload = home.command(&["reload", "app"]);
+        let reload = reload
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let new = eventually("a second process", || {
+            let pids = home.app("app").pids();
+            pids.into_iter().find(|pid| !old.contains(pid))
+        });
+        eventually("a session that is nice", || {
+            (nice(new) == Some(10)).then_some(())
+        });
+        assert_eq!(nice(old[0]), Some(0));
+        if with_death {
+            signal(home.daemon_pids().1, Signal::KILL);
+        }
+        fs::remove_file(&hold).unwrap();
+        let output = reload.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(home.app("app").pids(), [new]);
+        eventually("as nice as others", || (nice(new) == Some(0)).then_some(()));
+    }
+}
