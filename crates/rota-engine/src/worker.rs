@@ -60,8 +60,6 @@ pub(crate) enum Rung {
     Drain,
     /// It drains by its own wish: only the time limit is ours.
     Leave,
-    /// With the stop signal.
-    Signal,
     /// With the stop signal, and little patience: it will hardly hear it.
     Hung,
     /// With SIGKILL.
@@ -119,15 +117,16 @@ impl Worker {
         let reason = *self.stopping.get_or_insert(why);
         match (self.phase, rung) {
             (Phase::Killing { .. }, _)
-            | (Phase::Stopping { .. }, Rung::Drain | Rung::Leave | Rung::Signal | Rung::Hung)
+            | (Phase::Stopping { .. }, Rung::Drain | Rung::Leave | Rung::Hung)
             | (Phase::Draining { .. }, Rung::Drain | Rung::Leave) => {}
-            (Phase::Ready, Rung::Drain) if self.spec.policy.drains => {
+            // Also one that is not ready yet: it may listen already, and then it is dealt connections.
+            // Whether it has work to finish is known where connections are dealt.
+            (Phase::Starting { .. } | Phase::Ready, Rung::Drain) if self.spec.policy.drains => {
                 cx.out.push(Effect::Drain { worker: self.id });
                 self.drain(cx, reason);
             }
             (Phase::Starting { .. } | Phase::Ready, Rung::Leave) => self.drain(cx, reason),
-            (Phase::Starting { .. } | Phase::Ready, Rung::Drain | Rung::Signal)
-            | (Phase::Draining { .. }, Rung::Signal) => {
+            (Phase::Starting { .. } | Phase::Ready, Rung::Drain) => {
                 let limit = self.spec.policy.kill_timeout;
                 self.signal(cx, reason, limit);
             }
@@ -165,7 +164,7 @@ impl Worker {
         }
     }
 
-    /// It has no connections left. One that leaves by its own wish may also end by itself: it has
+    /// It has no connections left, or never had any. One that leaves by its own wish may also end by itself: it has
     /// as long for that as for the stop signal.
     pub(crate) fn drained(&mut self, cx: &mut Context) {
         let Phase::Draining { until } = &mut self.phase else {

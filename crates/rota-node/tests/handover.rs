@@ -229,3 +229,39 @@ fn a_connection_that_got_lost_on_its_way_stays_with_its_worker() {
         "Node is not to repeat what its agent will offer again"
     );
 }
+
+#[test]
+fn only_a_worker_that_can_have_nothing_leaves_unused() {
+    // One that has not asked to listen.
+    let mut world = World::new(4);
+    world.add(1, 0, RoundRobin);
+    assert!(world.leave_unused(1));
+    for balance in [RoundRobin, IpHash, Shared, ReusePort] {
+        // Where connections are dealt it is known that it got none; elsewhere it takes them by itself.
+        let mut world = world_of_two(balance);
+        assert_eq!(world.leave_unused(1), balance.is_dealt(), "{balance}");
+    }
+    let mut world = world(RoundRobin, 1);
+    world.accept([10, 0, 0, 1]).unwrap();
+    assert!(!world.leave_unused(1), "one is under way");
+    world.answer(1, true);
+    assert!(!world.leave_unused(1), "it has one");
+    assert!(world.primary.workers().all(|view| view.dealing));
+}
+
+#[test]
+fn one_that_has_left_unused_gets_nothing_and_does_not_come_to_listen() {
+    let mut world = world_of_two(RoundRobin);
+    assert!(world.leave_unused(1));
+    for number in 1..10 {
+        world.accept([10, 0, 0, number]).unwrap();
+        world.answer(2, true);
+    }
+    let views: Vec<_> = world.primary.workers().collect();
+    assert_eq!((views[0].dealt, views[0].pending), (0, 0));
+    assert!(!views[0].dealing && views[1].dealt == 9);
+}
+
+fn world_of_two(balance: Balance) -> World {
+    world(balance, 2)
+}

@@ -46,7 +46,9 @@ impl Supervisor {
     /// Asks a worker to leave. One without a channel has nothing to drain by.
     fn drain(self: &Rc<Self>, worker: WorkerId) -> Option<Event> {
         self.save_worker(worker.0);
-        let (has_channel, order) = self.with(|state| {
+        let (has_channel, order, starting) = self.with(|state| {
+            let view = state.engine.worker(worker);
+            let starting = view.is_some_and(|view| view.ready.is_none());
             let worker = state.workers.get_mut(&worker.0)?;
             worker.disconnecting = true;
             let stop = &worker.prepared.spec.stop;
@@ -63,7 +65,7 @@ impl Supervisor {
                 handover: stop.handover,
                 last: none_stays,
             };
-            Some((worker.has_channel, order))
+            Some((worker.has_channel, order, starting))
         })?;
         if !has_channel {
             return Some(Event::Drained { worker });
@@ -71,6 +73,7 @@ impl Supervisor {
         self.dispatcher.send(DispatchCommand::Drain {
             worker: worker.0,
             order,
+            starting,
         });
         None
     }

@@ -186,7 +186,7 @@ impl App {
         }
         let (slot, after, role) = (worker.slot, cx.now.since(worker.started), self.role(id));
         let seat = Seat::Vacant { until: cx.now };
-        self.dismiss(cx, id, Rung::Signal, StopReason::NotReady, seat, false);
+        self.dismiss(cx, id, Rung::Drain, StopReason::NotReady, seat, false);
         let reason = FailReason::NotReady {
             slot,
             worker: id,

@@ -36,11 +36,44 @@ fn a_drained_worker_gets_its_signal_at_once() {
 }
 
 #[test]
-fn a_worker_that_is_not_ready_is_not_drained() {
+fn a_worker_that_is_not_ready_is_drained_for_it_may_listen() {
     let mut rig = Rig::new();
     rig.start(policy(1));
     rig.spawned(1).stop();
-    assert_eq!(rig.take(), ["spawn 1", "reply 1", "signal 1"]);
+    assert_eq!(rig.take(), ["spawn 1", "reply 1", "drain 1"]);
+    // It becomes ready on its way out: too late.
+    assert!(rig.ready(1).take().is_empty());
+    assert_eq!(rig.pass(secs(10)).take(), ["signal 1"]);
+    assert_eq!(rig.pass(secs(5)).take(), ["kill 1"]);
+}
+
+#[test]
+fn one_that_has_nothing_to_finish_is_stopped_at_once() {
+    let mut rig = Rig::new();
+    rig.start(policy(1));
+    rig.spawned(1).stop();
+    rig.take();
+    assert_eq!(rig.drained(1).take(), ["signal 1"]);
+}
+
+#[test]
+fn one_that_is_not_ready_in_time_finishes_what_it_has() {
+    let mut rig = Rig::new();
+    rig.start(policy(1));
+    rig.spawned(1).pass(secs(25));
+    assert_eq!(rig.take(), ["spawn 1", "drain 1", "reply 1"]);
+    // Its successor does not start beside it: nobody knows what it holds.
+    assert_eq!(rig.pass(secs(5)).take(), ["signal 1"]);
+    assert_eq!(rig.exit(1, 0).take(), ["spawn 2"]);
+}
+
+#[test]
+fn a_starting_worker_that_hangs_is_not_drained() {
+    let mut rig = Rig::new();
+    rig.start(policy(1));
+    rig.spawned(1).take();
+    rig.tell(hung(1));
+    assert_eq!(rig.take(), ["signal 1", "reply 1"]);
 }
 
 #[test]
@@ -57,7 +90,8 @@ fn the_signal_waits_until_the_process_is_known() {
     let mut rig = Rig::new();
     rig.start(policy(1));
     let stop = rig.stop();
-    assert_eq!(rig.take(), ["spawn 1", "reply 1"]);
+    assert_eq!(rig.take(), ["spawn 1", "reply 1", "drain 1"]);
+    assert!(rig.drained(1).take().is_empty());
     assert_eq!(rig.spawned(1).take(), ["signal 1"]);
     assert_eq!(rig.pass(secs(5)).take(), ["kill 1"]);
     rig.exit(1, 0);

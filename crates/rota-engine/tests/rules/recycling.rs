@@ -169,7 +169,7 @@ fn gives_way_to_a_reload() {
     let mut rig = Rig::up(policy(1));
     rig.recycle(1).spawned(2).take();
     rig.reload();
-    assert_eq!(rig.take(), ["signal 2"]);
+    assert_eq!(rig.take(), ["drain 2"]);
     // The reload has replaced the worker that was to be recycled: nothing is left to do.
     rig.exit(2, 0).serve(3).exit(1, 0);
     assert_eq!(rig.take(), ["spawn 3", "drain 1", "reply 2"]);
@@ -181,7 +181,7 @@ fn gives_way_to_scaling_and_is_tried_again() {
     rig.recycle(1).spawned(2).take();
     rig.scale(2);
     rig.exit(2, 0).serve(3);
-    assert_eq!(rig.take(), ["signal 2", "spawn 3", "reply 2", "spawn 4"]);
+    assert_eq!(rig.take(), ["drain 2", "spawn 3", "reply 2", "spawn 4"]);
     assert_eq!(rig.serve(4).take(), ["drain 1"]);
 }
 

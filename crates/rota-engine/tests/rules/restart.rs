@@ -116,7 +116,7 @@ fn not_ready_in_time_is_a_failure() {
         rig.failure(start).reason,
         FailReason::NotReady { slot: 0, .. }
     ));
-    assert_eq!(rig.take(), ["spawn 1", "signal 1", "reply 1"]);
+    assert_eq!(rig.take(), ["spawn 1", "drain 1", "reply 1"]);
     rig.exit(1, 0);
     assert_eq!(rig.pass(secs(1)).take(), ["spawn 2"]);
 }
@@ -137,7 +137,7 @@ fn the_first_worker_may_be_assumed_ready_and_only_until_one_said_so() {
     rig.exit(1, 1).pass(secs(1)).serve(2).exit(2, 1);
     rig.take();
     rig.pass(secs(1)).spawned(3);
-    assert_eq!(rig.pass(secs(20)).take(), ["spawn 3", "signal 3"]);
+    assert_eq!(rig.pass(secs(20)).take(), ["spawn 3", "drain 3"]);
 }
 
 #[test]

@@ -145,6 +145,12 @@ impl Rig {
         self.tell(Event::Ready { worker })
     }
 
+    /// It has nothing left to finish, or never had anything.
+    pub fn drained(&mut self, worker: u64) -> &mut Self {
+        let worker = WorkerId(worker);
+        self.tell(Event::Drained { worker })
+    }
+
     /// Spawned and ready.
     pub fn serve(&mut self, worker: u64) -> &mut Self {
         self.spawned(worker).ready(worker)

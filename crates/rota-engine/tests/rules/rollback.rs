@@ -29,7 +29,7 @@ fn so_does_one_that_is_not_ready_in_time() {
     let mut rig = Rig::up(policy(2));
     let update = rig.update(2);
     rig.spawned(3).pass(secs(20));
-    assert_eq!(rig.take(), ["spawn 3", "signal 3"]);
+    assert_eq!(rig.take(), ["spawn 3", "drain 3"]);
     rig.exit(3, 0);
     let failure = rig.failure(update);
     assert!(failure.rolled_back && matches!(failure.reason, FailReason::NotReady { .. }));
@@ -96,7 +96,7 @@ fn a_new_worker_that_crashes_at_a_later_step_turns_the_rollout_back() {
     rig.serve(3).exit(1, 0).take();
     // The first new worker crashes while the second is starting.
     rig.spawned(4).exit(3, 1);
-    assert_eq!(rig.take(), ["signal 4", "spawn 5"]);
+    assert_eq!(rig.take(), ["drain 4", "spawn 5"]);
     rig.serve(5).exit(4, 0);
     assert!(rig.failure(update).rolled_back);
     assert_eq!((rig.workers(0), rig.workers(1)), (vec![5], vec![2]));

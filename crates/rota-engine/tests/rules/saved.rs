@@ -245,10 +245,12 @@ fn spawns_drains_and_kills_are_outstanding() {
     let mut next = reborn(&rig);
     assert_eq!(rig.workers(0), [1]);
     next.out = next.engine.outstanding();
-    let expected = ["drain 1", "kill 3", "spawn 4", "spawn 5"];
+    let expected = [
+        "drain 1", "kill 3", "spawn 4", "drain 4", "spawn 5", "drain 5",
+    ];
     assert_eq!(next.take(), expected);
     // Their process is told, and what was decided about it meanwhile is done.
-    assert_eq!(next.spawned(4).take(), ["signal 4"]);
+    assert_eq!(next.drained(4).spawned(4).take(), ["signal 4"]);
     let (of_2, left) = (next.slot(1).workers[0], Some(StopReason::Left));
     assert_eq!((of_2.worker, of_2.stopping), (WorkerId(2), left));
 }

@@ -29,6 +29,47 @@ impl<C> Primary<C> {
         self.requeue(worker, now, host);
     }
 
+    /// Takes a worker out for good that has nothing to finish: it was never given anything, and cannot have taken
+    /// anything by itself. It does not get to listen any more, either. Returns whether it is such a worker; if not,
+    /// nothing has changed.
+    pub fn leave_unused(
+        &mut self,
+        worker: WorkerId,
+        now: Millis,
+        host: &mut impl Host<Connection = C>,
+    ) -> bool {
+        if !self.is_unused(worker) {
+            return false;
+        }
+        if let Some(member) = self.members.get_mut(&worker) {
+            self.structure += u64::from(member.dealing || !member.draining);
+            member.dealing = false;
+            member.draining = true;
+        }
+        // What waits for anybody may have waited for this one.
+        self.requeue(worker, now, host);
+        true
+    }
+
+    fn is_unused(&self, worker: WorkerId) -> bool {
+        let Some(member) = self.members.get(&worker) else {
+            return false;
+        };
+        let given = member.dealt > 0
+            || member.open > 0
+            || !member.pending.is_empty()
+            || !member.queue.is_empty()
+            || !member.sent_before.is_empty();
+        let has_listened = member.listening || !member.listeners.is_empty();
+        let dealt = |id: &ListenerId| {
+            let attachment = self.listeners.get(id).and_then(|l| l.attachment(worker));
+            attachment.is_some_and(|a| a.balance.is_dealt())
+        };
+        let only_dealt = member.balance().is_dealt() && member.listeners.iter().all(dealt);
+        // What an earlier primary has given it is found out later, if at all.
+        !given && !(has_listened && (member.before.is_some() || !only_dealt))
+    }
+
     /// The worker announced that it leaves. A connection sent after our answer would crash it, so
     /// it is out of every rotation before.
     pub(super) fn leaves(

@@ -296,6 +296,10 @@ impl World {
         Some(number)
     }
 
+    pub fn leave_unused(&mut self, worker: WorkerId) -> bool {
+        self.primary.leave_unused(worker, self.now, &mut self.host)
+    }
+
     pub fn remove(&mut self, worker: WorkerId) {
         self.host.dealt.remove(&worker);
         self.primary.remove_worker(worker, self.now, &mut self.host);

@@ -9,6 +9,10 @@
 //! A worker with an agent needs none of that: the agent finishes, hands over and closes what there is, and
 //! says when it is done and what became of everything. One whose agent does not say so hangs; the time
 //! limit of whoever gave the order ends that.
+//!
+//! A worker that is not ready yet may listen, and have been dealt connections: then it is drained like any
+//! other. Only here is it known, and it is found out when the worker is out of the rotation: one that has never
+//! had anything is done at once, for its event loop may still be blocked by its start.
 
 use rota_node::agent::DrainOrder;
 use rota_node::primary::Millis;
@@ -31,10 +35,17 @@ pub(super) struct Draining {
 }
 
 impl Shell {
-    /// Lets a worker finish: see the module.
-    pub(super) fn drain(&mut self, worker: u64, order: DrainOrder) {
+    /// Lets a worker finish: see the module. `starting`: it has not become ready.
+    pub(super) fn drain(&mut self, worker: u64, order: DrainOrder, starting: bool) {
         let now = self.io.now;
         if self.io.told_to_drain.contains(&worker) {
+            return;
+        }
+        if starting && self.has_nothing_to_finish(worker) {
+            (self.io.events)(DispatchEvent::Drained {
+                worker,
+                report: None,
+            });
             return;
         }
         let mut told = false;
@@ -54,6 +65,15 @@ impl Shell {
             next: now,
         });
         self.look_at_draining();
+    }
+
+    /// Takes a worker out of the rotation, if nothing can have come to it.
+    fn has_nothing_to_finish(&mut self, worker: u64) -> bool {
+        let mut unused = false;
+        self.with_primary_of(worker, |primary, host, now| {
+            unused = primary.leave_unused(worker, now, host);
+        });
+        unused
     }
 
     /// Says so when the channel of a worker ends whose agent still drains it.

@@ -35,7 +35,11 @@ impl Shell {
             Order::Disconnect { worker } => self.with_primary_of(worker, |primary, host, now| {
                 primary.disconnect(worker, now, host);
             }),
-            Order::Drain { worker, order } => self.drain(worker, order),
+            Order::Drain {
+                worker,
+                order,
+                starting,
+            } => self.drain(worker, order, starting),
             Order::SendMessage { worker, json } => {
                 let mut line = json.into_bytes();
                 line.push(b'\n');

@@ -67,6 +67,8 @@ pub enum DispatchCommand {
         worker: u64,
         /// How.
         order: DrainOrder,
+        /// It has not become ready. If it has never been given anything either, it has finished at once.
+        starting: bool,
     },
     /// One message for the worker.
     SendMessage {

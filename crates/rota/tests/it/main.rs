@@ -44,6 +44,7 @@ mod siege;
 mod signals;
 mod stack;
 mod stop;
+mod starting;
 mod support;
 mod test_reload;
 mod upgrade;

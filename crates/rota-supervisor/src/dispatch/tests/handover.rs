@@ -73,7 +73,11 @@ pub fn drained(cluster: &Cluster, worker: u64) -> Option<DrainReport> {
 
 fn drain(cluster: &Cluster, worker: u64) -> DrainReport {
     let order = ORDER;
-    cluster.send(DispatchCommand::Drain { worker, order });
+    cluster.send(DispatchCommand::Drain {
+        worker,
+        order,
+        starting: false,
+    });
     drained(cluster, worker).unwrap()
 }
 
@@ -175,7 +179,11 @@ fn a_worker_that_dies_before_its_report_is_told_with_what_it_had() {
         get_kept(client, "/").unwrap();
     }
     let order = ORDER;
-    cluster.send(DispatchCommand::Drain { worker, order });
+    cluster.send(DispatchCommand::Drain {
+        worker,
+        order,
+        starting: false,
+    });
     cluster.stats();
     cluster.kill(worker);
     let lost = cluster.wait("what is lost", |event| match event {
@@ -318,4 +326,42 @@ pub fn receive_connection(from: &mut UnixStream) -> (TcpStream, u64) {
     let digits: String = seq.chars().take_while(char::is_ascii_digit).collect();
     let seq = digits.parse().unwrap();
     (TcpStream::from(fd.unwrap()), seq)
+}
+
+/// A worker that has not become ready has to leave.
+fn leave_before_ready(cluster: &Cluster, worker: u64) {
+    cluster.send(DispatchCommand::Drain {
+        worker,
+        order: ORDER,
+        starting: true,
+    });
+}
+
+#[test]
+fn a_worker_that_is_not_ready_and_has_connections_is_drained_like_others() {
+    let mut cluster = Cluster::new();
+    let old = cluster.worker(0, Balance::RoundRobin, AGENT);
+    let mut client = TcpStream::connect(cluster.listening(old)).unwrap();
+    assert_eq!(get_kept(&mut client, "/").unwrap(), old.to_string());
+    let new = cluster.worker(1, Balance::RoundRobin, AGENT);
+    cluster.listening(new);
+    leave_before_ready(&cluster, old);
+    assert_eq!(drained(&cluster, old).unwrap().handed, 1);
+    assert_eq!(get_kept(&mut client, "/").unwrap(), new.to_string());
+}
+
+#[test]
+fn one_that_was_never_given_anything_has_finished_at_once_and_gets_nothing_any_more() {
+    let mut cluster = Cluster::new();
+    // It listens, and its event loop turns no more.
+    let blocked = "require('http').createServer(() => {}).listen(0, '127.0.0.1', () => {
+      process.nextTick(() => setTimeout(() => { for (;;); }, 100)); });";
+    let worker = cluster.worker(0, Balance::RoundRobin, blocked);
+    let address = cluster.listening(worker);
+    leave_before_ready(&cluster, worker);
+    assert_eq!(drained(&cluster, worker), None);
+    let _client = TcpStream::connect(address).unwrap();
+    let stats = cluster.stats();
+    let stats = stats.workers.iter().find(|it| it.worker == worker).unwrap();
+    assert_eq!((stats.dealing, stats.pending, stats.dealt), (false, 0, 0));
 }

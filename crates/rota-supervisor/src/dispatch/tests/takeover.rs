@@ -107,7 +107,11 @@ fn an_agent_and_its_servers_are_known_still() {
     let adopted = cluster.restart();
     assert!(adopted.workers.iter().all(|facts| facts.agent));
     let order = super::handover::ORDER;
-    cluster.send(DispatchCommand::Drain { worker: old, order });
+    cluster.send(DispatchCommand::Drain {
+        worker: old,
+        order,
+        starting: false,
+    });
     assert_eq!(super::handover::drained(&cluster, old).unwrap().handed, 1);
     assert_eq!(get_kept(&mut client, "/").unwrap(), new.to_string());
     no_violations(&cluster);
@@ -246,17 +250,29 @@ fn a_drain_that_is_asked_for_again_goes_on_or_is_reported_again() {
         std::io::Write::write_all(&mut client, b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         assert_eq!(cluster.message(worker), "\"asked\"");
         let order = super::handover::ORDER;
-        cluster.send(DispatchCommand::Drain { worker, order });
+        cluster.send(DispatchCommand::Drain {
+            worker,
+            order,
+            starting: false,
+        });
         assert!(cluster.stats().workers[0].agent);
         assert!(cluster.restart().workers[0].agent);
-        cluster.send(DispatchCommand::Drain { worker, order });
+        cluster.send(DispatchCommand::Drain {
+            worker,
+            order,
+            starting: false,
+        });
         cluster.stats();
         assert!(!cluster.rest().iter().any(|e| e.contains("Drained")));
         drop(client);
         let report = super::handover::drained(&cluster, worker).unwrap();
         assert_eq!((report.running, report.connections), (1, 1), "{node}");
         cluster.restart();
-        cluster.send(DispatchCommand::Drain { worker, order });
+        cluster.send(DispatchCommand::Drain {
+            worker,
+            order,
+            starting: false,
+        });
         assert_eq!(super::handover::drained(&cluster, worker), Some(report));
         no_violations(&cluster);
     }

@@ -256,6 +256,7 @@ fn nobody_is_told_twice_to_leave_and_drains_can_be_asked_again() {
         cluster.send(DispatchCommand::Drain {
             worker: 2,
             order: ORDER,
+            starting: false,
         });
         read_until(&mut drained, "\"drain\"");
         cluster.restart();
@@ -263,6 +264,7 @@ fn nobody_is_told_twice_to_leave_and_drains_can_be_asked_again() {
     cluster.send(DispatchCommand::Drain {
         worker: 2,
         order: ORDER,
+        starting: false,
     });
     read_until(&mut drained, "\"drain\"");
     let report = b"{\"cmd\":\"NODE_ROTA\",\"act\":\"drained\"}\n".repeat(2);
