@@ -260,6 +260,10 @@ pub struct WorkerView {
     pub last_exit: Option<LastExit>,
     /// Milliseconds until the next start, while waiting for it.
     pub next_restart_in_ms: Option<u64>,
+    /// Why no process could be made for the slot at the last try, for lack of descriptors, processes or memory.
+    /// It is tried again, and does not count as a restart.
+    #[serde(default)]
+    pub shortage: Option<String>,
     /// What it said of itself with `STATUS=`.
     pub status_text: Option<String>,
     /// What the kernel tells of its process.

@@ -30,6 +30,19 @@ impl Rng {
     }
 }
 
+/// The shortest pause after a process could not be made: what everybody lacks is not there at once.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long to wait after `tries` processes in a row that could not be made. No fault of the app's:
+/// its history has nothing to do with it.
+pub(crate) fn shortage_pause(policy: &Policy, tries: u32, rng: &mut Rng) -> Duration {
+    let base = policy.backoff_base.max(SHORTAGE_PAUSE);
+    let doublings = tries.saturating_sub(1);
+    let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
+    let span = base.saturating_mul(factor);
+    rng.jitter(span.min(policy.backoff_max.max(base)))
+}
+
 /// What a slot remembers about its failures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct History {

@@ -151,6 +151,18 @@ pub enum Notice {
         /// What happened.
         reason: FailReason,
     },
+    /// A process could not be made for lack of something that everybody shares; that counts for
+    /// nothing, and is tried again.
+    SpawnDeferred {
+        /// Whose it would have been.
+        slot: Slot,
+        /// Which.
+        worker: WorkerId,
+        /// The supervisor's words.
+        reason: String,
+        /// How long until the next try.
+        delay: Duration,
+    },
     /// A slot's next worker will be started after a delay.
     RestartScheduled {
         /// Which slot.

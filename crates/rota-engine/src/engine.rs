@@ -200,6 +200,7 @@ impl Engine {
         self.with_app(id, out, |app, cx| match event {
             Event::Spawned { pid, .. } => app.on_spawned(cx, worker, pid),
             Event::SpawnFailed { reason, .. } => app.on_spawn_failed(cx, worker, reason),
+            Event::SpawnDeferred { reason, .. } => app.on_spawn_deferred(cx, worker, reason),
             Event::Ready { .. } => app.on_ready(cx, worker, false),
             Event::Drained { .. } => app.on_drained(cx, worker),
             Event::Leaving { .. } => app.on_leaving(cx, worker),

@@ -55,6 +55,14 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
+    /// There is no process, for lack of something that everybody shares (descriptors, processes,
+    /// memory). It says nothing of the app, and counts for nothing: it is tried again.
+    SpawnDeferred {
+        /// Whose.
+        worker: WorkerId,
+        /// What is lacking, for people.
+        reason: String,
+    },
     /// The worker serves (listening, or said so, or answers its probe).
     Ready {
         /// Which.
@@ -103,6 +111,7 @@ impl Event {
         match self {
             Self::Spawned { worker, .. }
             | Self::SpawnFailed { worker, .. }
+            | Self::SpawnDeferred { worker, .. }
             | Self::Ready { worker }
             | Self::Drained { worker }
             | Self::Leaving { worker }

@@ -75,6 +75,16 @@ pub enum FailReason {
         /// The supervisor's words.
         reason: String,
     },
+    /// No process could be made for as long as a worker may take to become ready, for lack of
+    /// something that everybody shares. It is still being tried, unless for a rollout.
+    NoResources {
+        /// Its slot.
+        slot: Slot,
+        /// The last one that was tried.
+        worker: WorkerId,
+        /// The supervisor's words.
+        reason: String,
+    },
     /// A worker hung.
     Hung {
         /// Its slot.
@@ -106,6 +116,7 @@ impl FailReason {
             Self::Crashed { slot, .. }
             | Self::NotReady { slot, .. }
             | Self::SpawnFailed { slot, .. }
+            | Self::NoResources { slot, .. }
             | Self::Hung { slot, .. }
             | Self::Left { slot, .. } => Some(*slot),
             Self::Superseded { .. } => None,

@@ -36,6 +36,22 @@ pub(crate) struct SlotState {
     pub(crate) last_exit: Option<ExitRecord>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) last_failure: Option<FailReason>,
+    /// Since the last process that could be made.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) shortage: Option<Shortage>,
+}
+
+/// Why a slot has no process although one was ordered: everybody lacks what that needs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Shortage {
+    /// When it was met first.
+    pub(crate) since: Time,
+    pub(crate) tries: u32,
+    /// No try before this; `None` when that time has come.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) until: Option<Time>,
+    /// The supervisor's words.
+    pub(crate) reason: String,
 }
 
 /// Who holds a slot.
@@ -74,6 +90,7 @@ impl SlotState {
             restarts: 0,
             last_exit: None,
             last_failure: None,
+            shortage: None,
         }
     }
 
@@ -127,6 +144,7 @@ impl SlotState {
         self.retiring = false;
         self.history = History::default();
         self.last_failure = None;
+        self.shortage = None;
         if self.holder().is_none() {
             self.seat = Seat::Vacant { until: now };
         }
@@ -138,6 +156,20 @@ impl SlotState {
             self.restarts = self.restarts.saturating_add(1);
         }
         self.begun = true;
+    }
+
+    /// Takes the last [`Self::count_start`] back: there was no start.
+    pub(crate) fn discount_start(&mut self) {
+        match self.restarts.checked_sub(1) {
+            Some(restarts) => self.restarts = restarts,
+            None => self.begun = false,
+        }
+    }
+
+    /// A try is not to be made yet.
+    pub(crate) fn is_put_off(&self) -> bool {
+        let shortage = self.shortage.as_ref();
+        shortage.is_some_and(|shortage| shortage.until.is_some())
     }
 
     pub(crate) fn status(&self) -> SlotStatus {

@@ -113,6 +113,9 @@ pub struct SlotView<'a> {
     pub last_exit: Option<ExitRecord>,
     /// The last failure since it was started by an operator.
     pub last_failure: Option<&'a FailReason>,
+    /// Why no process could be made for it at the last try, for lack of something that everybody
+    /// shares; `None` as soon as one could.
+    pub shortage: Option<&'a str>,
     /// Its live workers: the one that holds the slot first (if any), then a new one that is to
     /// take it over, then old ones on their way out.
     pub workers: Vec<WorkerView>,

@@ -125,7 +125,7 @@ fn failure_code(reason: &FailReason) -> ErrorCode {
             ErrorCode::Crashed
         }
         FailReason::NotReady { .. } => ErrorCode::NotReady,
-        FailReason::SpawnFailed { .. } => ErrorCode::SpawnFailed,
+        FailReason::SpawnFailed { .. } | FailReason::NoResources { .. } => ErrorCode::SpawnFailed,
         FailReason::Superseded { by: Verb::Shutdown } => ErrorCode::ShuttingDown,
         FailReason::Superseded { .. } => ErrorCode::Superseded,
     }

@@ -12,6 +12,7 @@ use crate::dispatch::{DispatchCommand, DispatchEvent};
 use crate::notify::Notification;
 use crate::output::Reader;
 use crate::saved::{channel_key, worker_key};
+use crate::shortage;
 use crate::supervisor::Supervisor;
 use crate::words;
 use crate::worker::{Readiness, Watchdog, Worker};
@@ -21,9 +22,16 @@ impl Supervisor {
     pub(crate) fn on_keeper(self: &Rc<Self>, message: FromKeeper) {
         match message {
             FromKeeper::Spawned { child, pid, .. } => self.spawned(child, pid),
-            FromKeeper::SpawnFailed { child, message, .. } => {
-                let (worker, reason) = (WorkerId(child), message);
-                self.worker_ended(child, Event::SpawnFailed { worker, reason });
+            FromKeeper::SpawnFailed {
+                child,
+                stage,
+                errno,
+                message,
+                ..
+            } => {
+                let lacking = shortage::is_meant(stage) && shortage::is_errno(errno);
+                let event = shortage::event(WorkerId(child), message, lacking);
+                self.worker_ended(child, event);
             }
             FromKeeper::Exited { child, exit, .. } => {
                 let (worker, status) = (WorkerId(child), exit_status(exit.status));

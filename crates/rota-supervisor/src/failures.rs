@@ -20,7 +20,9 @@ impl Supervisor {
         let (status, after) = match reason {
             FailReason::Crashed { status, after, .. } => (words::exit(*status), *after),
             FailReason::NotReady { after, .. } => ("not ready".to_owned(), *after),
-            FailReason::SpawnFailed { .. } => ("not started".to_owned(), Duration::ZERO),
+            FailReason::SpawnFailed { .. } | FailReason::NoResources { .. } => {
+                ("not started".to_owned(), Duration::ZERO)
+            }
             FailReason::Hung { .. } => ("hung".to_owned(), self.age(worker)),
             FailReason::Left { .. } => ("left".to_owned(), self.age(worker)),
             FailReason::Superseded { .. } => return,

@@ -184,7 +184,7 @@ pub(crate) fn kind(reason: &FailReason) -> FailureKind {
     match reason {
         FailReason::Crashed { .. } => FailureKind::Crashed,
         FailReason::NotReady { .. } => FailureKind::NotReady,
-        FailReason::SpawnFailed { .. } => FailureKind::NotStarted,
+        FailReason::SpawnFailed { .. } | FailReason::NoResources { .. } => FailureKind::NotStarted,
         FailReason::Hung { .. } => FailureKind::Hung,
         FailReason::Left { .. } => FailureKind::Left,
         FailReason::Superseded { .. } => FailureKind::Other,

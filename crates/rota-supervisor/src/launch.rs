@@ -24,6 +24,7 @@ use crate::outfit::Outfit;
 use crate::output::{self, Source, Stream};
 use crate::reach;
 use crate::saved::{SavedWorker, channel_key, worker_key};
+use crate::shortage;
 use crate::supervisor::Supervisor;
 use crate::worker::{CpuSample, Readiness, Watchdog, Worker};
 
@@ -44,6 +45,17 @@ pub enum LaunchError {
     /// The app or its generation is not known any more.
     #[error("its app has been deleted")]
     Gone,
+}
+
+impl LaunchError {
+    /// What is lacking is no matter of the app's.
+    pub(crate) fn is_shortage(&self) -> bool {
+        let error = match self {
+            Self::Descriptors(error) | Self::Notify(NotifyError::Io { source: error, .. }) => error,
+            Self::Notify(_) | Self::OldKeeper | Self::Gone => return false,
+        };
+        error.raw_os_error().is_some_and(shortage::is_errno)
+    }
 }
 
 /// Our ends of what a worker writes to.

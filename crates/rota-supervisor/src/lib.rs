@@ -42,6 +42,7 @@ mod requests;
 mod run;
 mod saved;
 pub mod shadow;
+mod shortage;
 mod signals;
 mod supervisor;
 mod targets;

@@ -9,6 +9,7 @@ use rota_sys::signal::Signal;
 
 use crate::dispatch::DispatchCommand;
 use crate::saved::{app_key, engine_key};
+use crate::shortage;
 use crate::supervisor::Supervisor;
 
 /// The grace of idle connections in milliseconds, where no worker of the app stays: who has been told to go
@@ -26,10 +27,9 @@ impl Supervisor {
                 generation,
             } => {
                 let started = self.spawn(worker, app, slot, generation);
-                return started.err().map(|error| Event::SpawnFailed {
-                    worker,
-                    reason: error.to_string(),
-                });
+                return started
+                    .err()
+                    .map(|error| shortage::event(worker, error.to_string(), error.is_shortage()));
             }
             Effect::Drain { worker } => return self.drain(worker),
             Effect::StopSignal { worker } => self.stop_signal(worker),

@@ -167,6 +167,12 @@ fn line(notice: &Notice) -> Line {
             stopped,
         } => exited(*slot, *w, *status, *after, *stopped),
         Notice::Failed { reason } => failed(reason),
+        Notice::SpawnDeferred {
+            slot,
+            worker: w,
+            reason,
+            delay,
+        } => worker(Kind::Note, *slot, *w, deferred(*slot, reason, *delay)),
         Notice::RestartScheduled {
             slot,
             delay,
@@ -280,6 +286,11 @@ fn ready(slot: Slot, after: Duration, assumed: bool) -> String {
     }
 }
 
+fn deferred(slot: Slot, reason: &str, delay: Duration) -> String {
+    let delay = words::span(delay);
+    format!("worker {slot} cannot be started for the moment, the next try is in {delay}: {reason}")
+}
+
 fn restart_scheduled(slot: Slot, delay: Duration, unstable: u32) -> String {
     let delay = if delay.is_zero() {
         "at once".to_owned()
@@ -342,6 +353,7 @@ fn failed(reason: &FailReason) -> Line {
         FailReason::Superseded { .. } => ProgressKind::Note,
         FailReason::Crashed { .. }
         | FailReason::SpawnFailed { .. }
+        | FailReason::NoResources { .. }
         | FailReason::Hung { .. }
         | FailReason::Left { .. } => ProgressKind::Crashed,
     };

@@ -208,6 +208,7 @@ impl Look<'_> {
             connections_total: None,
             last_exit: slot.last_exit.as_ref().map(|exit| self.last_exit(exit)),
             next_restart_in_ms: slot.next_start.map(until),
+            shortage: slot.shortage.map(str::to_owned),
             status_text: None,
             process: None,
             inside: None,

@@ -76,6 +76,9 @@ pub fn failure(reason: &FailReason) -> String {
         FailReason::SpawnFailed { slot, reason, .. } => {
             format!("worker {slot} could not be started: {reason}")
         }
+        FailReason::NoResources { slot, reason, .. } => format!(
+            "worker {slot} could not even be tried, for lack of resources and not because of the app: {reason}"
+        ),
         FailReason::Hung { slot, reason, .. } => format!("worker {slot} hung: {reason}"),
         FailReason::Left { slot, .. } => {
             format!("worker {slot} left the cluster by itself as soon as it had started")
@@ -90,6 +93,7 @@ pub fn failed_slot(reason: &FailReason) -> Option<u32> {
         FailReason::Crashed { slot, .. }
         | FailReason::NotReady { slot, .. }
         | FailReason::SpawnFailed { slot, .. }
+        | FailReason::NoResources { slot, .. }
         | FailReason::Hung { slot, .. }
         | FailReason::Left { slot, .. } => Some(*slot),
         FailReason::Superseded { .. } => None,
@@ -102,6 +106,7 @@ pub fn failed_worker(reason: &FailReason) -> Option<rota_engine::WorkerId> {
         FailReason::Crashed { worker, .. }
         | FailReason::NotReady { worker, .. }
         | FailReason::SpawnFailed { worker, .. }
+        | FailReason::NoResources { worker, .. }
         | FailReason::Hung { worker, .. }
         | FailReason::Left { worker, .. } => Some(*worker),
         FailReason::Superseded { .. } => None,

@@ -76,6 +76,13 @@ impl App {
             slot.seat = Seat::Empty;
             return;
         }
+        if matches!(reason, FailReason::NoResources { .. }) {
+            // It was not even tried.
+            let until = slot.shortage.as_ref().and_then(|shortage| shortage.until);
+            let until = until.unwrap_or(cx.now);
+            slot.seat = Seat::Vacant { until };
+            return;
+        }
         let policy = slot.spec.policy.clone();
         if !policy.autorestart {
             return self.stay_down(cx, number, reason);

@@ -10,6 +10,9 @@ impl App {
     pub(crate) fn on_spawned(&mut self, cx: &mut Context, id: WorkerId, pid: u32) {
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.spawned(cx, pid);
+            if let Some(slot) = self.slots.get_mut(&worker.slot) {
+                slot.shortage = None;
+            }
         }
     }
 
@@ -162,6 +165,11 @@ impl App {
             .filter(|worker| worker.deadline().is_some_and(|until| until <= cx.now))
             .map(|worker| (worker.id, matches!(worker.phase, Phase::Starting { .. })))
             .collect();
+        for slot in self.slots.values_mut() {
+            if let Some(shortage) = &mut slot.shortage {
+                shortage.until = shortage.until.filter(|until| *until > cx.now);
+            }
+        }
         for (id, starting) in due {
             if starting {
                 self.not_ready_in_time(cx, id);

@@ -10,6 +10,7 @@ mod recycling;
 mod rollback;
 mod rollout;
 mod settle;
+mod shortage;
 mod state;
 mod views;
 mod work;

@@ -162,7 +162,7 @@ impl App {
             let room = self
                 .slots
                 .get(&number)
-                .is_some_and(|slot| self.has_room(slot, &spec));
+                .is_some_and(|slot| !slot.is_put_off() && self.has_room(slot, &spec));
             if !room {
                 continue;
             }
@@ -295,7 +295,7 @@ impl App {
             .is_some_and(|rollout| rollout.holds(slot))
     }
 
-    fn set_stage(&mut self, slot: Slot, stage: Stage) {
+    pub(crate) fn set_stage(&mut self, slot: Slot, stage: Stage) {
         let steps = self.rollout().map(|rollout| &mut rollout.steps);
         for step in steps.into_iter().flatten() {
             if step.slot == slot {

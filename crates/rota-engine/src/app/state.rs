@@ -296,6 +296,8 @@ impl App {
             None => None,
         };
         let recycling = self.recycling_deadline();
+        let put_off = self.put_off_steps();
+        let operation = operation.into_iter().chain(put_off);
         workers.chain(slots).chain(operation).chain(recycling).min()
     }
 }

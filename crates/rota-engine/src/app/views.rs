@@ -66,11 +66,19 @@ impl App {
             },
             last_exit: slot.last_exit,
             last_failure: slot.last_failure.as_ref(),
+            shortage: self.shortage_of(number, slot),
             workers: slot
                 .workers()
                 .filter_map(|id| self.worker_view(id))
                 .collect(),
         }
+    }
+
+    /// What keeps a slot from having the process that it is to get.
+    fn shortage_of<'a>(&self, number: Slot, slot: &'a SlotState) -> Option<&'a str> {
+        let waits = slot.wanted && (slot.holder().is_none() || self.steps_on(number));
+        let shortage = slot.shortage.as_ref().filter(|_| waits);
+        shortage.map(|shortage| shortage.reason.as_str())
     }
 
     fn running_reload(&self) -> Option<&Rollout> {

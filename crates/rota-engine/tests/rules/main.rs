@@ -17,3 +17,4 @@ mod rig;
 mod rollback;
 mod rollout;
 mod saved;
+mod shortage;

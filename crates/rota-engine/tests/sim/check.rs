@@ -20,8 +20,28 @@ pub(crate) struct Live {
     pub(crate) generation: Generation,
     pub(crate) spawned: bool,
     pub(crate) signalled: bool,
-    pub(crate) drained: bool,
+    /// When it was asked to finish.
+    pub(crate) drained: Option<Time>,
+    /// It has finished, or had nothing to.
+    pub(crate) finished: bool,
+    pub(crate) hung: bool,
     pub(crate) killed: bool,
+}
+
+impl Live {
+    pub(crate) const fn new(app: AppId, slot: Slot, generation: Generation) -> Self {
+        Self {
+            app,
+            slot,
+            generation,
+            spawned: false,
+            signalled: false,
+            drained: None,
+            finished: false,
+            hung: false,
+            killed: false,
+        }
+    }
 }
 
 pub(crate) struct Issued {
@@ -59,6 +79,8 @@ pub(crate) struct Checker {
     pub(crate) closing: bool,
     pub(crate) ended: bool,
     pub(crate) unknown_at_rest: bool,
+    /// A slot that could not get a process, and how often it was unstable until then.
+    pub(crate) deferred: Option<(AppId, Slot, u32)>,
     pub(crate) totals: Totals,
 }
 
@@ -108,6 +130,7 @@ impl Checker {
             closing: false,
             ended: false,
             unknown_at_rest: false,
+            deferred: None,
             totals: Totals::default(),
         }
     }
@@ -126,6 +149,7 @@ impl Checker {
             .worker()
             .is_some_and(|worker| !self.live.contains_key(&worker));
         self.unknown_at_rest = unknown && !timers;
+        self.deferred = None;
         match event {
             Event::Command { id, command } => self.issue(*id, command, now),
             Event::Spawned { worker, .. } => {
@@ -137,10 +161,19 @@ impl Checker {
                 self.note_fault(engine, *worker);
                 self.live.remove(worker);
             }
+            Event::SpawnDeferred { worker, .. } => self.note_deferred(engine, *worker),
             Event::Leaving { worker } | Event::Hung { worker, .. } => {
                 self.note_fault(engine, *worker);
+                if let Some(live) = self.live.get_mut(worker) {
+                    live.hung |= matches!(event, Event::Hung { .. });
+                }
             }
-            Event::Ready { .. } | Event::Drained { .. } | Event::Recycle { .. } | Event::Tick => {}
+            Event::Drained { worker } => {
+                if let Some(live) = self.live.get_mut(worker) {
+                    live.finished |= live.drained.is_some();
+                }
+            }
+            Event::Ready { .. } | Event::Recycle { .. } | Event::Tick => {}
         }
     }
 
@@ -209,6 +242,7 @@ impl Checker {
         for effect in effects {
             self.check_effect(engine, effect, now)?;
         }
+        self.check_deferred(engine, effects)?;
         ensure(engine.next_deadline().is_none_or(|due| due > now), || {
             format!(
                 "a deadline is still due at {now:?}: {:?}",
@@ -255,7 +289,8 @@ impl Checker {
         for live in self.live.values_mut().filter(|live| live.app == app) {
             live.spawned = true;
             live.signalled = false;
-            live.drained = false;
+            live.drained = None;
+            live.finished = false;
             live.killed = false;
         }
         self.unknown_at_rest = false;

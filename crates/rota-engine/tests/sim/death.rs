@@ -113,7 +113,8 @@ impl World {
                 (fits, "spawn repeated")
             }
             Effect::Drain { worker } => {
-                let fits = live(worker).is_some_and(|live| live.drained && !live.signalled);
+                let fits =
+                    live(worker).is_some_and(|live| live.drained.is_some() && !live.signalled);
                 (fits, "drain repeated")
             }
             Effect::Kill { worker } => {

@@ -17,7 +17,7 @@ impl Checker {
                 generation,
             } => self.check_spawn(engine, *worker, *app, *slot, *generation),
             Effect::Drain { worker } | Effect::StopSignal { worker } | Effect::Kill { worker } => {
-                self.check_rung(effect, *worker)
+                self.check_rung(engine, effect, *worker, now)
             }
             Effect::Reply { command, outcome } => self.check_reply(engine, *command, outcome, now),
             Effect::Notice { app, notice } => self.check_notice(engine, *app, notice),
@@ -34,21 +34,45 @@ impl Checker {
     }
 
     /// What is done to end a worker is done to a live one, and in order.
-    fn check_rung(&mut self, effect: &Effect, worker: WorkerId) -> Check {
+    fn check_rung(
+        &mut self,
+        engine: &Engine,
+        effect: &Effect,
+        worker: WorkerId,
+        now: Time,
+    ) -> Check {
+        let view = engine.worker(worker);
+        let why = view.and_then(|view| view.stopping);
+        let starting = view.is_some_and(|view| view.ready.is_none());
         let live = self.live.get_mut(&worker);
         let live = live.ok_or_else(|| format!("{effect:?}, which does not live"))?;
         match effect {
             Effect::Drain { .. } => {
-                ensure(!live.signalled && !live.drained && !live.killed, || {
-                    "wrong drain".to_owned()
-                })?;
-                live.drained = true;
+                ensure(
+                    !live.signalled && live.drained.is_none() && !live.killed,
+                    || "wrong drain".to_owned(),
+                )?;
+                live.drained = Some(now);
+                if starting {
+                    self.totals.note("starting worker drained");
+                }
             }
             Effect::StopSignal { .. } => {
                 ensure(live.spawned && !live.signalled && !live.killed, || {
                     "wrong stop signal".to_owned()
                 })?;
                 live.signalled = true;
+                // What it has been given it may finish, ready or not.
+                let policy = self.policies.get(&(live.app, live.generation));
+                let policy = policy.filter(|policy| policy.drains);
+                let waited = policy.is_none_or(|policy| {
+                    let over = |asked: Time| now.since(asked) >= policy.drain_timeout;
+                    live.finished || live.drained.is_some_and(over)
+                });
+                let at_once = live.hung || why == Some(StopReason::Left);
+                ensure(waited || at_once, || {
+                    format!("{worker:?} was stopped before it had finished: {why:?}")
+                })?;
             }
             _ => {
                 if std::mem::replace(&mut live.killed, true) {
@@ -125,15 +149,7 @@ impl Checker {
         if let Some(canary) = self.rollouts.get_mut(&app) {
             canary.started += u32::from(canary.to == generation);
         }
-        let live = Live {
-            app,
-            slot,
-            generation,
-            spawned: false,
-            signalled: false,
-            drained: false,
-            killed: false,
-        };
+        let live = Live::new(app, slot, generation);
         ensure(self.live.insert(worker, live).is_none(), || {
             "a worker id was used twice".to_owned()
         })
@@ -177,8 +193,15 @@ impl Checker {
                 reason: FailReason::Superseded { .. },
                 ..
             }) => "superseded",
+            Outcome::Failed(Failure {
+                reason: FailReason::NoResources { .. },
+                ..
+            }) => "without resources",
             Outcome::Failed(_) => "failed",
         };
+        if word == "without resources" {
+            self.totals.note("gave up for lack of resources");
+        }
         self.totals.note(format!("{verb:?} {word}"));
         match outcome {
             Outcome::Done(_) => self.check_done(&issued),

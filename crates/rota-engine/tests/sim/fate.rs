@@ -48,6 +48,8 @@ impl Quality {
 pub struct Fate {
     pub spawn_fails: bool,
     pub spawned_after: u64,
+    /// From when on it may be dealt connections, ready or not. `None`: never.
+    pub listens_after: Option<u64>,
     /// `None`: never, or its message is lost.
     pub ready_after: Option<u64>,
     pub crash_after: Option<u64>,
@@ -76,6 +78,7 @@ impl Fate {
         let ready = random.between(5, 800);
         let mut fate = Self {
             spawned_after: random.between(0, 20),
+            listens_after: Some(random.between(5, ready)),
             ready_after: Some(ready),
             drained_after: Some(random.between(0, 1500)),
             stops_after: Some(random.between(0, 300)),
@@ -97,7 +100,13 @@ impl Fate {
                 self.ready_after = None;
                 self.crash_after = Some(random.between(0, 500));
             }
-            Quality::NeverReady => self.ready_after = None,
+            Quality::NeverReady => {
+                self.ready_after = None;
+                // Blocked by its start, or serving and never ready by its own word.
+                if random.percent(50) {
+                    self.listens_after = None;
+                }
+            }
             Quality::CrashesAfter(time) => self.crash_after = Some(ready + time),
             Quality::LeavesAtOnce => self.leave_after = Some(ready + random.between(0, 50)),
             Quality::HangsWhenReady => {

@@ -22,6 +22,7 @@ mod operator;
 mod random;
 mod rest;
 mod rollouts;
+mod shortage;
 mod totals;
 mod world;
 

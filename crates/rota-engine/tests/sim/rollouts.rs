@@ -208,10 +208,12 @@ fn name(notice: &Notice) -> Option<&'static str> {
         Notice::RolloutDone { .. } => "rolled out",
         Notice::RecycleFailed { .. } => "recycle failed",
         Notice::Ready { assumed: true, .. } => "assumed ready",
+        Notice::SpawnDeferred { .. } => "spawn deferred",
         Notice::Failed { reason } => match reason {
             FailReason::Crashed { .. } => "crashed",
             FailReason::NotReady { .. } => "not ready",
             FailReason::SpawnFailed { .. } => "spawn failed",
+            FailReason::NoResources { .. } => return None,
             FailReason::Hung { .. } => "hung",
             FailReason::Left { .. } => "left",
             FailReason::Superseded { .. } => return None,

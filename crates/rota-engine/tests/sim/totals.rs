@@ -36,6 +36,9 @@ const CHAOS: &[&str] = &[
     "hung",
     "not ready",
     "spawn failed",
+    "spawn deferred",
+    "gave up for lack of resources",
+    "starting worker drained",
     "crashed",
     "recycled",
     "recycle failed",
@@ -48,6 +51,8 @@ const CLEAN: &[&str] = &[
     "Reload done",
     "Scale done",
     "recycled",
+    "spawn deferred",
+    "starting worker drained",
     "merged",
     "generation retired",
 ];
@@ -57,6 +62,8 @@ const BROKEN: &[&str] = &[
     "Reload failed",
     "rolled back",
     "canary failed alone",
+    "starting worker drained",
+    "starting worker had nothing",
 ];
 
 const DEATHS: &[&str] = &["supervisor died", "spawn repeated", "drain repeated"];

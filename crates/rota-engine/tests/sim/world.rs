@@ -9,6 +9,7 @@ use crate::death::Death;
 use crate::fate::{Fate, Quality};
 use crate::operator;
 use crate::random::Random;
+use crate::shortage::Shortage;
 use crate::totals::Totals;
 
 /// What kind of schedule it is.
@@ -39,6 +40,8 @@ pub(crate) struct Actor {
     pub(crate) alive: bool,
     /// When its process exists.
     pub(crate) exists_at: u64,
+    /// From when on it is dealt connections.
+    listens_at: Option<u64>,
 }
 
 pub struct World {
@@ -53,6 +56,7 @@ pub struct World {
     generations: BTreeMap<AppId, u32>,
     last_command: u64,
     calm_from: u64,
+    shortage: Shortage,
     /// The latest time that the engine was told.
     told: u64,
     pub(crate) checker: Checker,
@@ -65,7 +69,9 @@ impl World {
         let mut random = Random::new(seed);
         let calm_from = random.between(10_000, 90_000);
         let now = random.between(0, 1_000_000);
+        let shortage = Shortage::draw(now, &mut random);
         Self {
+            shortage,
             mode,
             now,
             engine: Engine::new(seed),
@@ -285,10 +291,16 @@ impl World {
                 }
             }
             Effect::Drain { worker } => {
-                let after = self
-                    .actors
-                    .get(&worker)
-                    .and_then(|actor| actor.fate.drained_after);
+                let actor = self.actors.get(&worker);
+                let listens = |actor: &Actor| actor.listens_at.is_some_and(|at| at <= self.now);
+                let after = match actor {
+                    // Where connections are dealt it is known that it has none.
+                    Some(actor) if !listens(actor) => {
+                        self.checker.totals.note("starting worker had nothing");
+                        Some(1)
+                    }
+                    actor => actor.and_then(|actor| actor.fate.drained_after),
+                };
                 if let Some(after) = after {
                     self.says(worker, after, Event::Drained { worker });
                 }
@@ -339,11 +351,19 @@ impl World {
             println!("{:>8}   {worker:?} {quality:?} {fate:?}", "");
         }
         self.checker.note_fate(worker, quality == Quality::Good);
-        self.stage(worker, &fate);
+        if self.shortage.lasts(self.now) {
+            let reason = "too many open files".to_owned();
+            let event = Event::SpawnDeferred { worker, reason };
+            self.says(worker, fate.spawned_after, event);
+            fate.spawn_fails = true;
+        } else {
+            self.stage(worker, &fate);
+        }
         self.actors.insert(
             worker,
             Actor {
                 exists_at: self.now + fate.spawned_after,
+                listens_at: fate.listens_after.map(|after| self.now + after),
                 alive: true,
                 fate,
             },

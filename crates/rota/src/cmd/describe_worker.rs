@@ -51,6 +51,9 @@ fn history(sheet: &mut Sheet, worker: &WorkerView) {
         parts.push(format!("last exit: {}", exit_text(exit)));
     }
     sheet.parts("process", &parts);
+    if let Some(reason) = &worker.shortage {
+        sheet.row_in(Ink::Yellow, "cannot start", reason);
+    }
     if let Some(text) = &worker.status_text {
         sheet.row("says", text);
     }
