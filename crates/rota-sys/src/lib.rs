@@ -4,6 +4,7 @@
 //! something to it: a rule (close-on-exec, bounds), a type, or a call that `rustix` does not have.
 
 pub mod accounts;
+pub mod cgroup;
 pub mod cpus;
 pub mod exec;
 pub mod fds;

@@ -44,7 +44,15 @@ pub(crate) fn candidates(groups: &str) -> Vec<PathBuf> {
         };
         let below = path.trim_start_matches('/');
         if !below.split('/').any(|part| part == "..") {
-            found.push(folder.join(below).join(file));
+            // A group without the memory controller is counted in the nearest one above that has it.
+            let up = if controllers.is_empty() {
+                usize::MAX
+            } else {
+                1
+            };
+            let groups = Path::new(below).ancestors().take(up);
+            let groups = groups.filter(|group| !group.as_os_str().is_empty());
+            found.extend(groups.map(|group| folder.join(group).join(file)));
         }
         found.push(folder.join(file));
     }
@@ -68,6 +76,7 @@ mod tests {
                 "/sys/fs/cgroup/memory/docker/abc/memory.oom_control",
                 "/sys/fs/cgroup/memory/memory.oom_control",
                 "/sys/fs/cgroup/user.slice/a b/memory.events",
+                "/sys/fs/cgroup/user.slice/memory.events",
                 "/sys/fs/cgroup/memory.events",
             ]
         );

@@ -12,6 +12,8 @@ pub enum Stage {
     Prepare,
     /// Making the new process.
     Fork,
+    /// Entering its control group.
+    Cgroup,
     /// The session or process group.
     Attributes,
     /// Resource limits, and the score for the kernel's choice when memory is short.
@@ -97,6 +99,7 @@ fn describe(stage: &Stage, program: &std::path::Path) -> String {
     match stage {
         Stage::Prepare => format!("cannot prepare to start {program}"),
         Stage::Fork => format!("cannot make a process for {program}"),
+        Stage::Cgroup => format!("cannot put {program} into its control group"),
         Stage::Attributes => format!("cannot set up the process for {program}"),
         Stage::Limits => format!("cannot set the limits of {program}"),
         Stage::Priority => format!("cannot set the priority of {program}"),
@@ -136,6 +139,9 @@ fn hint(stage: &Stage, errno: &i32) -> &'static str {
             " (neither a program nor a script that starts with #!; name an interpreter)"
         }
         (Stage::Exec, libc::E2BIG) => " (arguments and environment together are too large)",
+        (Stage::Cgroup, libc::EACCES | libc::EPERM) => {
+            " (it must be delegated to the user that runs rota: with systemd by Delegate=yes)"
+        }
         (Stage::Fork, libc::EAGAIN) => {
             " (the limit of processes is reached: ulimit -u, or pids.max of the cgroup)"
         }

@@ -9,7 +9,8 @@
 //! the soft limit of open files that this process had before `limits::raise_nofile`, and no descriptors but
 //! 0, 1, 2 and those that were named (the rest is made close-on-exec, whoever opened it).
 //!
-//! What needs privileges comes first: limits, then the priority, then the groups and the user. As that user the
+//! First of all it enters its control group: nothing that it does, and nobody whom it starts, is ever outside of it.
+//! What needs privileges comes next: limits, then the priority, then the groups and the user. As that user the
 //! child changes to its working directory and executes the program, so both must be open to it.
 //!
 //! A script without a `#!` line is an error with a hint; it is not silently given to a shell.
@@ -55,6 +56,8 @@ pub struct Spawn<'fd> {
     pub nice: Option<i32>,
     /// Who it is, and what it may use.
     pub attributes: Attributes,
+    /// The control group that it begins in, by its entrance (`cgroup.procs`); this process's own when absent.
+    pub cgroup: Option<BorrowedFd<'fd>>,
 }
 
 impl<'fd> Spawn<'fd> {
@@ -73,6 +76,7 @@ impl<'fd> Spawn<'fd> {
             umask: None,
             nice: None,
             attributes: Attributes::default(),
+            cgroup: None,
         }
     }
 

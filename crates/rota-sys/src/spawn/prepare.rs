@@ -37,6 +37,8 @@ pub(super) struct Prepared {
     nice: Option<i32>,
     attributes: Attributes,
     oom_score: Option<CString>,
+    /// A copy, so that whoever asked may close his.
+    cgroup: Option<OwnedFd>,
 }
 
 impl Prepared {
@@ -87,6 +89,11 @@ impl Prepared {
                 .oom_score_adj
                 .map(|score| c_string(OsStr::new(&score.to_string()), "the score"))
                 .transpose()?,
+            cgroup: spawn
+                .cgroup
+                .map(|entrance| fcntl_dupfd_cloexec(entrance, floor))
+                .transpose()
+                .map_err(|errno| SpawnError::os(Stage::Prepare, &program, errno.raw_os_error()))?,
             program,
         })
     }
@@ -141,6 +148,7 @@ impl Prepared {
             nofile: limits::nofile_for_children(),
             attributes: &self.attributes,
             oom_score: self.oom_score.as_deref(),
+            cgroup: self.cgroup.as_ref().map(|entrance| entrance.as_raw_fd()),
         };
         let pid = child::fork(&plan)
             .map_err(|error| SpawnError::os(Stage::Fork, &self.program, error))?;
