@@ -12,6 +12,7 @@ use rota_sys::process::become_subreaper;
 use rota_sys::signal::{Signal, Signals, ignore_sigpipe};
 
 use crate::children::Children;
+use crate::groups::{Groups, Where};
 use crate::keeper::{FORWARDED, Keeper};
 use crate::log;
 use crate::options::{API_KEY, BOOT_KEY, KeeperOptions, Settings};
@@ -47,7 +48,8 @@ impl Keeper {
             args: options.args,
         };
         let tag = Tag::new(&settings.home);
-        Ok(Self::with(settings, signals, tag, store))
+        let groups = Groups::new(&options.groups, &settings.home);
+        Ok(Self::with(settings, signals, tag, store, groups))
     }
 
     /// Takes over what an earlier image of this process has left. After a failure nothing has been claimed, and
@@ -71,13 +73,20 @@ impl Keeper {
                 log(format_args!("the entry {} is lost: {why}", entry.key));
             }
         }
-        let mut keeper = Self::with(settings, signals, Tag::again(state.tag), store);
+        // An image that knew nothing of groups has none.
+        let groups = match &state.groups {
+            Some(saved) => Groups::restore(saved),
+            None => Groups::new(&Where::Own, &settings.home),
+        };
+        let mut keeper = Self::with(settings, signals, Tag::again(state.tag), store, groups);
         for child in &state.children {
             let pidfd = child.pidfd.and_then(|number| claim_inherited(number).ok());
             keeper.children.restore(child, pidfd);
         }
         for hunt in &state.hunts {
-            keeper.orphans.restore(hunt, Instant::now());
+            let group = keeper.children.get(hunt.child);
+            let group = group.and_then(|child| child.group.as_ref());
+            keeper.orphans.restore(hunt, group, Instant::now());
         }
         keeper.unseen.clone_from(&state.unseen);
         keeper.supervisor = Supervisor::again(state.deaths, state.last_exit);
@@ -85,12 +94,13 @@ impl Keeper {
         Ok(keeper)
     }
 
-    fn with(settings: Settings, signals: Signals, tag: Tag, store: Store) -> Self {
+    fn with(settings: Settings, signals: Signals, tag: Tag, store: Store, groups: Groups) -> Self {
         Self {
             settings,
             signals,
             tag,
             store,
+            groups,
             children: Children::default(),
             orphans: Orphans::default(),
             supervisor: Supervisor::new(Instant::now()),
@@ -129,6 +139,7 @@ impl Keeper {
             deaths: self.supervisor.deaths,
             last_exit: self.supervisor.last_exit,
             upgrade: self.upgrade.note().cloned(),
+            groups: Some(self.groups.save()),
         }
     }
 

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
+use rota_sys::cgroup::Group;
 use rota_sys::process::{self, kill, kill_group, pidfd_kill};
 use rota_sys::procfs;
 use rota_sys::signal::Signal;
 
-use crate::protocol::{ExitInfo, ExitStatus};
+use crate::protocol::{ExitInfo, ExitStatus, GroupExit};
 use crate::state::SavedChild;
 
 /// The most children, ended and not yet forgotten ones included.
@@ -29,6 +30,8 @@ pub(crate) struct Child {
     exit: Option<ExitInfo>,
     /// The exit has been announced: nothing is left of the child.
     announced: bool,
+    /// Its control group, until then.
+    pub group: Option<Group>,
 }
 
 #[derive(Debug)]
@@ -39,13 +42,14 @@ struct Moved {
 }
 
 impl Child {
-    fn new(leader: u32) -> Self {
+    fn new(leader: u32, group: Option<Group>) -> Self {
         Self {
             leader,
             leader_reaped: false,
             moved: None,
             exit: None,
             announced: false,
+            group,
         }
     }
 
@@ -64,10 +68,18 @@ impl Child {
         self.exit.filter(|_| self.announced)
     }
 
-    /// Sends a signal to the main process, or to its group.
+    /// The directory of its control group.
+    pub(crate) fn group_path(&self) -> Option<String> {
+        let group = self.group.as_ref()?;
+        Some(group.path().display().to_string())
+    }
+
+    /// Sends a signal to the main process, or to its group. SIGKILL for the group is for all that it has started,
+    /// wherever that has gone, if it has a control group.
     pub(crate) fn signal(&self, signal: Signal, group: bool) -> io::Result<()> {
         match &self.moved {
             _ if !self.runs() => Err(io::Error::from(rustix::io::Errno::SRCH)),
+            _ if group && signal == Signal::KILL && self.kill_control_group() => Ok(()),
             None if group => kill_group(self.leader, signal),
             None => kill(self.leader, signal),
             Some(moved) if group => kill_group(group_of(moved.pid)?, signal),
@@ -78,9 +90,21 @@ impl Child {
         }
     }
 
+    /// False if there is none, or not everybody in it was reached.
+    fn kill_control_group(&self) -> bool {
+        let Some(group) = &self.group else {
+            return false;
+        };
+        group.has("cgroup.kill") && group.kill().is_ok()
+    }
+
     /// Kills every process of the groups that the child still has. Called while their leaders are alive, or dead
     /// and not reaped, so that the numbers are theirs.
     pub(crate) fn kill_groups(&self) {
+        if let Some(group) = &self.group {
+            // What follows does for a part of them.
+            let _ = group.kill();
+        }
         if let Some(moved) = &self.moved
             && let Ok(group) = group_of(moved.pid)
         {
@@ -143,8 +167,8 @@ impl Children {
     }
 
     /// Adds a process that was just spawned.
-    pub(crate) fn insert(&mut self, key: u64, leader: u32) {
-        self.table.insert(key, Child::new(leader));
+    pub(crate) fn insert(&mut self, key: u64, leader: u32, group: Option<Group>) {
+        self.table.insert(key, Child::new(leader, group));
     }
 
     /// Removes a child whose exit has been dealt with; false if it runs.
@@ -200,10 +224,28 @@ impl Children {
     }
 
     /// Nothing is left of it; returns what is to be told.
-    pub(crate) fn announce(&mut self, key: u64) -> Option<(u32, ExitInfo)> {
+    pub(crate) fn announce(
+        &mut self,
+        key: u64,
+        group: Option<GroupExit>,
+    ) -> Option<(u32, ExitInfo)> {
         let child = self.table.get_mut(&key)?;
         child.announced = true;
+        if let Some(exit) = &mut child.exit {
+            exit.group = group;
+        }
         Some((child.pid(), child.exit?))
+    }
+
+    /// The control group of one that is about to be announced.
+    pub(crate) fn take_group(&mut self, key: u64) -> Option<Group> {
+        self.table.get_mut(&key)?.group.take()
+    }
+
+    /// Those that are left at the end.
+    pub(crate) fn take_groups(&mut self) -> Vec<Group> {
+        let children = self.table.values_mut();
+        children.filter_map(|child| child.group.take()).collect()
     }
 
     /// Main processes that are not the leader, with a descriptor to wait on.
@@ -230,6 +272,7 @@ impl Children {
                 .and_then(|moved| Some(moved.pidfd.as_ref()?.as_raw_fd())),
             exit: child.exit,
             announced: child.announced,
+            group: child.group_path(),
         };
         self.table.iter().map(saved).collect()
     }
@@ -248,6 +291,7 @@ impl Children {
             moved: saved.main.map(|pid| Moved { pid, pidfd }),
             exit: saved.exit,
             announced: saved.announced,
+            group: saved.group.as_ref().map(Group::at),
         };
         self.table.insert(saved.key, child);
     }
@@ -271,6 +315,7 @@ pub(crate) fn reap(pid: u32) -> ExitInfo {
             max_rss_kib: usage.max_rss_kib,
             user_us: u64::try_from(usage.user.as_micros()).unwrap_or(u64::MAX),
             system_us: u64::try_from(usage.system.as_micros()).unwrap_or(u64::MAX),
+            group: None,
         },
         // It was seen dead, so this cannot be; but then its status is lost, not the keeper.
         Ok(None) | Err(_) => UNKNOWN_EXIT,
@@ -283,6 +328,7 @@ pub(crate) const UNKNOWN_EXIT: ExitInfo = ExitInfo {
     max_rss_kib: 0,
     user_us: 0,
     system_us: 0,
+    group: None,
 };
 
 #[cfg(test)]
@@ -294,12 +340,13 @@ mod tests {
         max_rss_kib: 1,
         user_us: 2,
         system_us: 3,
+        group: None,
     };
 
     #[test]
     fn the_main_process_decides() {
         let mut children = Children::default();
-        children.insert(7, 100);
+        children.insert(7, 100, None);
         assert_eq!(children.classify(100), Dead::Main(7));
         children.set_main(7, 200, None);
         assert_eq!(children.classify(100), Dead::Leader(7));
@@ -315,7 +362,7 @@ mod tests {
         assert_eq!(children.classify(200), Dead::Orphan);
         assert_eq!(children.get(7).unwrap().announced_exit(), None);
         assert!(!children.forget(7), "not yet told");
-        assert_eq!(children.announce(7), Some((200, EXIT)));
+        assert_eq!(children.announce(7, None), Some((200, EXIT)));
         assert!(children.forget(7));
         assert!(children.get(7).is_none());
     }
@@ -323,7 +370,7 @@ mod tests {
     #[test]
     fn a_leader_that_outlives_its_main_process_is_still_the_childs() {
         let mut children = Children::default();
-        children.insert(7, 100);
+        children.insert(7, 100, None);
         children.set_main(7, 200, None);
         children.ended(7, EXIT);
         assert_eq!(children.classify(100), Dead::Leader(7));

@@ -69,7 +69,8 @@ impl Keeper {
 
     fn kill_family(&mut self, key: u64, now: Instant) {
         if let Some(child) = self.children.get(key) {
-            self.orphans.begin(key, child.leader, &self.tag, now);
+            self.orphans
+                .begin(key, child.leader, child.group.as_ref(), &self.tag, now);
             child.kill_groups();
         }
     }

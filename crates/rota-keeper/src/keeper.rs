@@ -12,6 +12,7 @@ use rota_sys::signal::{Signal, Signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::children::Children;
+use crate::groups::Groups;
 use crate::link::{Packet, Received};
 use crate::log;
 use crate::options::Settings;
@@ -51,6 +52,7 @@ pub(crate) struct Keeper {
     pub(crate) signals: Signals,
     pub(crate) tag: Tag,
     pub(crate) store: Store,
+    pub(crate) groups: Groups,
     pub(crate) children: Children,
     pub(crate) orphans: Orphans,
     pub(crate) supervisor: Supervisor,
@@ -85,6 +87,7 @@ impl Keeper {
         loop {
             self.advance();
             if let Some(code) = self.done() {
+                self.remove_groups();
                 return code;
             }
             let ready = self.wait();
@@ -107,7 +110,9 @@ impl Keeper {
             .orphans
             .sweep(&self.tag, &self.children, self.supervisor.pid(), now)
         {
-            if let Some((pid, exit)) = self.children.announce(child) {
+            let group = self.children.take_group(child);
+            let counted = group.map(|group| self.groups.retire(group));
+            if let Some((pid, exit)) = self.children.announce(child, counted) {
                 self.outbox.push(&FromKeeper::Exited { child, pid, exit });
             }
         }
@@ -148,6 +153,8 @@ impl Keeper {
                 .iter()
                 .map(|(_, pidfd)| PollFd::from_borrowed_fd(*pidfd, PollFlags::IN)),
         );
+        let inhabited = self.orphans.inhabited();
+        fds.extend(inhabited.map(|events| PollFd::from_borrowed_fd(events, PollFlags::PRI)));
         if let Some(link) = &self.supervisor.link {
             let mut interest = PollFlags::empty();
             interest.set(PollFlags::IN, self.outbox.has_room());
@@ -305,6 +312,7 @@ impl Keeper {
             last_exit: self.supervisor.last_exit,
             series: self.supervisor.series(),
             upgrade: self.upgrade.note().cloned(),
+            groups: Some(self.groups.note()),
         }));
         for (key, entry) in self.store.iter() {
             let message = FromKeeper::Entry {
@@ -318,6 +326,7 @@ impl Keeper {
                 child,
                 pid: state.pid(),
                 exited: state.announced_exit(),
+                group: state.group_path(),
             };
             self.outbox.push(&message);
         }
@@ -339,6 +348,14 @@ impl Keeper {
             supervisor_until: now + SUPERVISOR_GRACE,
             children_until: now + CHILDREN_GRACE,
         });
+    }
+
+    /// What somebody lives in still, who would not die in time, stays.
+    fn remove_groups(&mut self) {
+        for group in self.children.take_groups() {
+            self.groups.discard(group);
+        }
+        self.groups.dissolve();
     }
 
     pub(crate) fn is_leaving(&self) -> bool {

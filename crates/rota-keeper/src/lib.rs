@@ -7,6 +7,7 @@
 //! - [`protocol`]: the messages, and how they travel; begin there
 //! - `begin`, `keeper`: the start and the loop; `requests`, `transaction`: what it does for the supervisor
 //! - `children`, `deaths`, `orphans`, `tag`: processes and what they leave behind
+//! - `groups`: their control groups, where there are any
 //! - `store`: the entries; `outbox`: what waits to be sent; `supervisor`, `backoff`: its process
 //! - `upgrade`, `image`, `state`: becoming another program
 //! - [`client`]: the supervisor's end
@@ -16,6 +17,8 @@ mod begin;
 mod children;
 pub mod client;
 mod deaths;
+mod groups;
+mod hash;
 mod image;
 mod keeper;
 mod link;
@@ -33,6 +36,7 @@ mod tag;
 mod transaction;
 mod upgrade;
 
+pub use groups::Where;
 pub use options::{
     API_KEY, BOOT_KEY, FAILED_FLAG, KEEPER_VERB, KeeperOptions, PREVIOUS_FLAG, RESUME_FLAG, Resume,
     SUPERVISOR_FD, TRIAL_FLAG,

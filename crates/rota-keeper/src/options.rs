@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+use crate::groups::Where;
+
 /// What `rota __keeper` has been told on its command line.
 #[derive(Debug)]
 pub struct KeeperOptions {
@@ -23,6 +25,8 @@ pub struct KeeperOptions {
     pub program: PathBuf,
     /// The supervisor's arguments.
     pub args: Vec<OsString>,
+    /// Where children get control groups.
+    pub groups: Where,
 }
 
 /// What `rota __keeper` has been told by the image of the same process that ran before, in an upgrade.
@@ -93,6 +97,7 @@ impl KeeperOptions {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             program: "/proc/self/exe".into(),
             args,
+            groups: Where::Own,
         }
     }
 }

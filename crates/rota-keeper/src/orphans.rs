@@ -7,12 +7,17 @@
 //! new ones to light, so the hunt goes on, one sweep per batch of deaths, until a sweep finds nobody. Only then is
 //! the worker's exit announced: its ports and files are free.
 //!
+//! A worker with a control group is known by that, whatever it did: everybody in it is killed at once, and the
+//! exit waits until it is empty. The rest is for those without, and for who has left it, which takes privileges.
+//!
 //! Other orphans (a daemon that some program started on purpose in a container) are reaped and otherwise left
 //! alone.
 
 use std::collections::BTreeSet;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use rota_sys::cgroup::{Events, Group};
 use rota_sys::process::{kill, peek_exited};
 use rota_sys::procfs;
 use rota_sys::signal::Signal;
@@ -34,9 +39,35 @@ struct Hunt {
     /// Sessions and process groups of the worker and its descendants.
     families: BTreeSet<u32>,
     until: Instant,
+    /// The worker's control group, with what tells whether somebody lives in it.
+    group: Option<(Group, Events)>,
 }
 
 impl Hunt {
+    fn new(child: u64, families: BTreeSet<u32>, group: Option<&Group>, now: Instant) -> Self {
+        let group = group.and_then(|group| Some((group.clone(), group.events().ok()?)));
+        Self {
+            child,
+            families,
+            until: now + PATIENCE,
+            group,
+        }
+    }
+
+    /// Kills those in the control group that are left, if any. The kernel kills all at once, where it can; nobody is
+    /// left then, but the dead are not gone at once.
+    fn is_inhabited(&self) -> bool {
+        let Some((group, events)) = &self.group else {
+            return false;
+        };
+        let inhabited = events.is_populated();
+        if inhabited {
+            // As good as before: `until` ends it.
+            let _ = group.kill();
+        }
+        inhabited
+    }
+
     fn knows(&self, pid: u32) -> bool {
         procfs::stat(pid).is_ok_and(|stat| {
             self.families.contains(&stat.session) || self.families.contains(&stat.group)
@@ -69,12 +100,15 @@ pub(crate) struct Orphans {
 
 impl Orphans {
     /// A worker has ended. Called before its group is killed, to see who is there.
-    pub(crate) fn begin(&mut self, child: u64, leader: u32, tag: &Tag, now: Instant) {
-        let mut hunt = Hunt {
-            child,
-            families: BTreeSet::from([leader]),
-            until: now + PATIENCE,
-        };
+    pub(crate) fn begin(
+        &mut self,
+        child: u64,
+        leader: u32,
+        group: Option<&Group>,
+        tag: &Tag,
+        now: Instant,
+    ) {
+        let mut hunt = Hunt::new(child, BTreeSet::from([leader]), group, now);
         for pid in procfs::children(std::process::id()).unwrap_or_default() {
             if pid != leader && (tag.read(pid) == Some(child) || hunt.knows(pid)) {
                 hunt.learn(pid);
@@ -93,16 +127,20 @@ impl Orphans {
     }
 
     /// Goes on with an earlier image's hunt, with fresh patience.
-    pub(crate) fn restore(&mut self, saved: &SavedHunt, now: Instant) {
-        self.hunts.push(Hunt {
-            child: saved.child,
-            families: saved.families.iter().copied().collect(),
-            until: now + PATIENCE,
-        });
+    pub(crate) fn restore(&mut self, saved: &SavedHunt, group: Option<&Group>, now: Instant) {
+        let families = saved.families.iter().copied().collect();
+        self.hunts
+            .push(Hunt::new(saved.child, families, group, now));
     }
 
     pub(crate) fn is_idle(&self) -> bool {
         self.hunts.is_empty()
+    }
+
+    /// What tells (by `POLLPRI`) that nobody is left in the control group of a hunted worker.
+    pub(crate) fn inhabited(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let groups = self.hunts.iter().filter_map(|hunt| hunt.group.as_ref());
+        groups.map(|(_, events)| events.as_fd())
     }
 
     /// When the most impatient hunt gives up.
@@ -139,7 +177,10 @@ impl Orphans {
         // The kernel may leave somebody out of the list when a sibling exits meanwhile. That one is a dead
         // child now, and its signal brings the next sweep.
         let complete = !matches!(peek_exited(), Ok(Some(_)));
-        let ends = |hunt: &Hunt| now >= hunt.until || (complete && !found.contains(&hunt.child));
+        let ends = |hunt: &Hunt| {
+            let inhabited = hunt.is_inhabited();
+            now >= hunt.until || (complete && !found.contains(&hunt.child) && !inhabited)
+        };
         let (done, rest): (Vec<_>, Vec<_>) = self.hunts.drain(..).partition(ends);
         self.hunts = rest;
         done.into_iter().map(|hunt| hunt.child).collect()

@@ -5,12 +5,14 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd, RawFd};
 use std::time::Instant;
 
+use rota_sys::cgroup::Group;
 use rota_sys::process::pidfd_open;
 use rota_sys::procfs;
 use rota_sys::signal::Signal;
 use rota_sys::spawn::{Spawn, Stage};
 use rustix::io::Errno;
 
+use crate::groups::NoGroup;
 use crate::keeper::Keeper;
 use crate::link::Packet;
 use crate::protocol::{FromKeeper, Refusal, SpawnSpec, SpawnStage, ToKeeper};
@@ -140,16 +142,31 @@ impl Keeper {
                 message,
             );
         }
-        match self.process(child, spec, fds).start() {
+        let (group, entrance) = match self.group(child, spec) {
+            Ok(group) => group.unzip(),
+            Err(NoGroup { errno, message }) => {
+                return self.spawn_failed(request, child, SpawnStage::Group, errno, &message);
+            }
+        };
+        let mut process = self.process(child, spec, fds);
+        process.cgroup = entrance.as_ref().map(OwnedFd::as_fd);
+        match process.start() {
             Ok(pid) => {
-                self.children.insert(child, pid);
+                let path = group
+                    .as_ref()
+                    .map(|group| group.path().display().to_string());
+                self.children.insert(child, pid, group);
                 self.outbox.push(&FromKeeper::Spawned {
                     request,
                     child,
                     pid,
+                    group: path,
                 });
             }
             Err(error) => {
+                if let Some(group) = group {
+                    self.groups.discard(group);
+                }
                 let reason = std::error::Error::source(&error).map(|source| format!(": {source}"));
                 let message = format!("{error}{}", reason.unwrap_or_default());
                 self.spawn_failed(
@@ -159,6 +176,25 @@ impl Keeper {
                     error.errno(),
                     &message,
                 );
+            }
+        }
+    }
+
+    /// A control group for a child, and the way into it.
+    fn group(&mut self, child: u64, spec: &SpawnSpec) -> Result<Option<(Group, OwnedFd)>, NoGroup> {
+        let Some(wanted) = &spec.group else {
+            return Ok(None);
+        };
+        let Some(group) = self.groups.make(child, wanted, spec.nice)? else {
+            return Ok(None);
+        };
+        match group.entrance() {
+            Ok(entrance) => Ok(Some((group, entrance))),
+            Err(error) => {
+                let message = format!("{} cannot be entered: {error}", group.path().display());
+                self.groups.discard(group);
+                let errno = errno_of(&error);
+                Err(NoGroup { errno, message })
             }
         }
     }
@@ -267,6 +303,7 @@ fn stage(stage: Stage) -> SpawnStage {
     match stage {
         Stage::Prepare => SpawnStage::Prepare,
         Stage::Fork => SpawnStage::Fork,
+        Stage::Cgroup => SpawnStage::Group,
         Stage::Attributes => SpawnStage::Attributes,
         Stage::Cwd => SpawnStage::Cwd,
         Stage::Fds => SpawnStage::Fds,

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use minicbor::{Decode, Encode};
 use thiserror::Error;
 
+use crate::groups::SavedGroups;
 use crate::protocol::{self, ExitInfo, FrameError, UpgradeNote, os};
 
 /// The version of the format.
@@ -60,6 +61,8 @@ pub(crate) struct State<'b> {
     pub last_exit: Option<ExitInfo>,
     #[n(15)]
     pub upgrade: Option<UpgradeNote>,
+    #[n(16)]
+    pub groups: Option<SavedGroups>,
 }
 
 /// An entry of the store.
@@ -91,6 +94,9 @@ pub(crate) struct SavedChild {
     pub exit: Option<ExitInfo>,
     #[n(6)]
     pub announced: bool,
+    /// The directory of its control group.
+    #[n(7)]
+    pub group: Option<String>,
 }
 
 /// What is left of an ended child is being looked for.
@@ -171,6 +177,7 @@ mod tests {
         max_rss_kib: 1,
         user_us: 2,
         system_us: 3,
+        group: None,
     };
 
     fn sample() -> State<'static> {
@@ -205,6 +212,7 @@ mod tests {
                     pidfd: Some(10),
                     exit: None,
                     announced: false,
+                    group: None,
                 },
                 SavedChild {
                     key: 2,
@@ -214,6 +222,7 @@ mod tests {
                     pidfd: None,
                     exit: Some(EXIT),
                     announced: true,
+                    group: None,
                 },
             ],
             hunts: vec![SavedHunt {
@@ -229,6 +238,7 @@ mod tests {
                 program: "/usr/bin/rota".into(),
                 failed: Some("it did not come up".to_owned()),
             }),
+            groups: None,
         }
     }
 

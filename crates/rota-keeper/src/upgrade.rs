@@ -20,6 +20,7 @@ use rota_sys::spawn::Spawn;
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use crate::hash::fnv;
 use crate::keeper::Keeper;
 use crate::log;
 use crate::options::{KEEPER_VERB, Resume, TRIAL_FLAG};
@@ -293,10 +294,7 @@ impl Keeper {
 /// What a program writes to stderr that has read this state and could go on with it: nothing that another program
 /// would say by chance.
 pub(crate) fn proof(state: &[u8]) -> String {
-    let hash = state.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("rota can take over {hash:016x}")
+    format!("rota can take over {:016x}", fnv(state))
 }
 
 /// What a trial has written, as the end of a sentence.

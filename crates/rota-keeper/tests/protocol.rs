@@ -8,9 +8,9 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use minicbor::{Decode, Encode};
 use rota_keeper::protocol::{
-    Attributes, Env, ExitInfo, ExitStatus, FrameError, FromKeeper, Hello, INLINE_MAX, Identity,
-    MAX_FDS, MESSAGE_MAX, Mode, Refusal, Rlimit, SpawnSpec, SpawnStage, ToKeeper, UpgradeNote,
-    decode, encode, encode_as, open_body,
+    Attributes, Env, ExitInfo, ExitStatus, FrameError, FromKeeper, GroupExit, GroupSpec,
+    GroupsNote, Hello, INLINE_MAX, Identity, MAX_FDS, MESSAGE_MAX, Mode, Refusal, Rlimit,
+    SpawnSpec, SpawnStage, ToKeeper, UpgradeNote, decode, encode, encode_as, open_body,
 };
 use rota_sys::memfd;
 
@@ -22,6 +22,7 @@ const EXIT: ExitInfo = ExitInfo {
     max_rss_kib: 40_000,
     user_us: u64::MAX,
     system_us: 1,
+    group: None,
 };
 
 fn requests() -> Vec<ToKeeper> {
@@ -54,6 +55,14 @@ fn requests() -> Vec<ToKeeper> {
             }],
             oom_score_adj: Some(-1000),
             no_new_privs: true,
+        })),
+        group: Some(Box::new(GroupSpec {
+            label: "api-0".to_owned(),
+            memory_max: Some(u64::MAX),
+            memory_high: Some(1),
+            cpu_percent: Some(150),
+            cpu_weight: Some(10),
+            pids_max: Some(64),
         })),
     };
     let key = || "worker/7".to_owned();
@@ -112,6 +121,12 @@ fn answers() -> Vec<FromKeeper> {
             program: "/usr/bin/rota".into(),
             failed: None,
         }),
+        groups: Some(GroupsNote {
+            directory: Some("/sys/fs/cgroup/rota-1".to_owned()),
+            controllers: vec!["memory".to_owned()],
+            why: Some("cpu was not delegated".to_owned()),
+            hint: None,
+        }),
     };
     let unknown = ExitInfo {
         status: ExitStatus::Unknown,
@@ -119,12 +134,20 @@ fn answers() -> Vec<FromKeeper> {
     };
     let code = ExitInfo {
         status: ExitStatus::Code(255),
+        group: Some(GroupExit {
+            oom_kills: Some(1),
+            at_limit: true,
+            memory_peak: Some(4096),
+            memory_max: None,
+            pids_refused: Some(0),
+        }),
         ..EXIT
     };
     vec![
         FromKeeper::Hello(Hello {
             last_exit: None,
             upgrade: None,
+            groups: None,
             ..hello.clone()
         }),
         FromKeeper::Hello(hello),
@@ -136,17 +159,20 @@ fn answers() -> Vec<FromKeeper> {
             child: 1,
             pid: 2,
             exited: None,
+            group: None,
         },
         FromKeeper::Child {
             child: 1,
             pid: 2,
             exited: Some(code),
+            group: Some("/sys/fs/cgroup/rota-1/api-0-1".to_owned()),
         },
         FromKeeper::Restored,
         FromKeeper::Spawned {
             request: 1,
             child: 2,
             pid: 3,
+            group: Some("/sys/fs/cgroup/rota-1/api-0-2".to_owned()),
         },
         FromKeeper::SpawnFailed {
             request: 1,
@@ -300,7 +326,8 @@ fn other_versions_are_understood_where_possible() {
         FromKeeper::Child {
             child: 1,
             pid: 2,
-            exited: None
+            exited: None,
+            group: None,
         }
     );
 }
@@ -407,7 +434,7 @@ fn a_greeting_of_an_earlier_keeper_is_understood() {
         panic!("no greeting")
     };
     assert_eq!((hello.protocol, hello.restarts, hello.series), (1, 3, 0));
-    assert_eq!(hello.upgrade, None);
+    assert_eq!((hello.upgrade, hello.groups), (None, None));
 }
 
 #[test]

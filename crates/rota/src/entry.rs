@@ -120,13 +120,15 @@ fn keeper_resume(state: i32, flags: Flags) -> Result<rota_keeper::Resume, String
 }
 
 fn keeper_options(flags: Flags) -> Result<rota_keeper::KeeperOptions, String> {
-    Ok(rota_keeper::KeeperOptions::new(
+    let mut options = rota_keeper::KeeperOptions::new(
         flags.home.ok_or("--home is missing")?,
         claim(flags.api_fd.ok_or("--api-fd is missing")?)?,
         claim(flags.lock_fd.ok_or("--lock-fd is missing")?)?,
         flags.boot_fd.map(claim).transpose()?,
         flags.foreground,
-    ))
+    );
+    options.groups = rota_keeper::Where::of(std::env::var_os("ROTA_CGROUP"));
+    Ok(options)
 }
 
 /// Runs the supervisor until it is told to end.

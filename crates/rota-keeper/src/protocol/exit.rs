@@ -5,6 +5,8 @@ use std::fmt;
 use minicbor::{Decode, Encode};
 use rota_sys::signal::Signal;
 
+use super::GroupExit;
+
 /// How a child ended, and what it has used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ExitInfo {
@@ -21,6 +23,9 @@ pub struct ExitInfo {
     /// Processor time in the kernel, in microseconds, waited-for descendants included.
     #[n(3)]
     pub system_us: u64,
+    /// What its control group has counted, if it had one.
+    #[n(4)]
+    pub group: Option<GroupExit>,
 }
 
 /// The exit status of a process.

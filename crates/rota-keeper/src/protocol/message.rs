@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use minicbor::{Decode, Encode};
 
-use super::{ExitInfo, SpawnSpec, os};
+use super::{ExitInfo, GroupsNote, SpawnSpec, os};
 
 /// A request of the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -131,6 +131,9 @@ pub enum FromKeeper {
         /// Its exit, if nobody has said [`ToKeeper::Forget`] yet.
         #[n(2)]
         exited: Option<ExitInfo>,
+        /// The directory of its control group, if it has one.
+        #[n(3)]
+        group: Option<String>,
     },
     /// Everything has been handed back.
     #[n(3)]
@@ -147,6 +150,9 @@ pub enum FromKeeper {
         /// Its process id; also the id of its process group.
         #[n(2)]
         pid: u32,
+        /// The directory of its control group, if it has one.
+        #[n(3)]
+        group: Option<String>,
     },
     /// No process runs. The key is free.
     #[n(5)]
@@ -253,6 +259,9 @@ pub struct Hello {
     /// The last upgrade, if it succeeded or failed since a supervisor was Up. Told until one is.
     #[n(7)]
     pub upgrade: Option<UpgradeNote>,
+    /// What the keeper can do with control groups; `None` from one that knows nothing of them.
+    #[n(8)]
+    pub groups: Option<GroupsNote>,
 }
 
 /// What has become of an upgrade.
@@ -309,6 +318,9 @@ pub enum SpawnStage {
     /// Giving up new privileges.
     #[n(10)]
     Privileges,
+    /// The control group, or its limits (`EOPNOTSUPP`: a controller is missing).
+    #[n(11)]
+    Group,
 }
 
 /// Why a request was not carried out.

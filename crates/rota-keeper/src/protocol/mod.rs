@@ -75,6 +75,7 @@
 mod attributes;
 mod exit;
 mod frame;
+mod group;
 mod message;
 pub(crate) mod os;
 mod spawn_spec;
@@ -85,6 +86,7 @@ pub use frame::{
     FrameError, INLINE_MAX, MAX_FDS, MESSAGE_MAX, Mode, Outgoing, decode, encode, encode_as,
     open_body,
 };
+pub use group::{GroupExit, GroupSpec, GroupsNote};
 pub use message::{FromKeeper, Hello, Refusal, SpawnStage, ToKeeper, UpgradeNote};
 pub use spawn_spec::{Env, SpawnSpec};
 

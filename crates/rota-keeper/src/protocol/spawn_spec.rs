@@ -5,7 +5,7 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
-use super::{Attributes, os};
+use super::{Attributes, GroupSpec, os};
 
 /// Everything the keeper needs to start a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -44,6 +44,10 @@ pub struct SpawnSpec {
     /// Who it is, and what it may use; the same as the keeper when absent.
     #[n(10)]
     pub attributes: Option<Box<Attributes>>,
+    /// A control group of its own, if the keeper can make one. Without limits it is no error if it cannot. Ordered only
+    /// from a keeper that has told its [`super::GroupsNote`]: an older one would leave the limits out.
+    #[n(11)]
+    pub group: Option<Box<GroupSpec>>,
 }
 
 /// An environment. Its values may be secrets, so `Debug` shows only how many there are.

@@ -8,6 +8,7 @@
 
 mod attributes;
 mod families;
+mod groups;
 mod inheritance;
 mod limits;
 mod parts;

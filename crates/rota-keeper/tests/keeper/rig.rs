@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rota_keeper::client::KeeperClient;
 use rota_keeper::protocol::{Env, ExitInfo, FromKeeper, Hello, Mode, SpawnSpec, ToKeeper};
+use rota_sys::cgroup::{self, Group};
 use rota_sys::process::{self, ExitStatus, kill_group};
 use rota_sys::signal::Signal;
 use rota_sys::spawn::Spawn;
@@ -42,6 +43,7 @@ pub struct Restored {
     pub hello: Hello,
     pub entries: Vec<(String, Vec<u8>, Vec<OwnedFd>)>,
     pub children: Vec<(u64, u32, Option<ExitInfo>)>,
+    pub groups: Vec<(u64, String)>,
 }
 
 impl Rig {
@@ -54,6 +56,19 @@ impl Rig {
 
     /// A keeper that is this program.
     pub fn start_as(folder: TempDir, program: &Path) -> Self {
+        Self::start_with(folder, program, None)
+    }
+
+    /// A keeper that makes control groups in this directory, past the greeting of its supervisor.
+    pub fn supervised_in(base: &Path) -> (Self, Line, Restored) {
+        let program = std::env::current_exe().unwrap();
+        let rig = Self::start_with(tempfile::tempdir().unwrap(), &program, Some(base));
+        let line = rig.supervisor();
+        let restored = line.restored();
+        (rig, line, restored)
+    }
+
+    fn start_with(folder: TempDir, program: &Path, base: Option<&Path>) -> Self {
         let path = |name: &str| folder.path().join(name);
         let rendezvous = UnixListener::bind(path("rendezvous")).unwrap();
         let api = UnixListener::bind(path("api")).unwrap();
@@ -67,6 +82,9 @@ impl Rig {
             .fd(&lock, 11)
             .fd(&boot, 12);
         spawn.env = std::env::vars_os().collect();
+        if let Some(base) = base {
+            spawn.env.push(("ROTA_CGROUP".into(), base.into()));
+        }
         let keeper = spawn.start().unwrap();
         Self {
             keeper,
@@ -98,6 +116,22 @@ impl Rig {
         (rig, line)
     }
 
+    /// What a killed keeper could not.
+    fn remove_groups(&self) {
+        let Ok(base) = cgroup::own() else { return };
+        let end = format!("-{}", self.keeper);
+        for group in Group::at(base).below() {
+            let name = group.path().file_name().unwrap().to_string_lossy();
+            if name.starts_with("rota-") && name.ends_with(&end) {
+                let _ = group.kill();
+                while group.is_populated() {
+                    std::thread::yield_now();
+                }
+                group.remove();
+            }
+        }
+    }
+
     /// Waits for the keeper's end.
     pub fn wait(mut self) -> ExitStatus {
         self.reaped = true;
@@ -125,6 +159,7 @@ impl Drop for Rig {
                 readable(pidfd.as_fd());
             }
             let _ = process::reap(self.keeper);
+            self.remove_groups();
         }
     }
 }
@@ -178,12 +213,22 @@ impl Line {
             hello,
             entries: Vec::new(),
             children: Vec::new(),
+            groups: Vec::new(),
         };
         loop {
             match self.next() {
                 (FromKeeper::Entry { key, blob }, fds) => restored.entries.push((key, blob, fds)),
-                (FromKeeper::Child { child, pid, exited }, _) => {
-                    restored.children.push((child, pid, exited))
+                (
+                    FromKeeper::Child {
+                        child,
+                        pid,
+                        exited,
+                        group,
+                    },
+                    _,
+                ) => {
+                    restored.children.push((child, pid, exited));
+                    restored.groups.extend(group.map(|group| (child, group)));
                 }
                 (FromKeeper::Restored, _) => return restored,
                 (other, _) => panic!("{other:?}"),
@@ -193,6 +238,16 @@ impl Line {
 
     /// Spawns, and expects it to succeed.
     pub fn spawn(&self, child: u64, spec: SpawnSpec, fds: &[BorrowedFd<'_>]) -> u32 {
+        self.spawn_in_group(child, spec, fds).0
+    }
+
+    /// The same; the second is its control group.
+    pub fn spawn_in_group(
+        &self,
+        child: u64,
+        spec: SpawnSpec,
+        fds: &[BorrowedFd<'_>],
+    ) -> (u32, Option<String>) {
         self.send(
             &ToKeeper::Spawn {
                 request: child + 1000,
@@ -206,9 +261,10 @@ impl Line {
                 request,
                 child: of,
                 pid,
+                group,
             } => {
                 assert_eq!((request, of), (child + 1000, child));
-                pid
+                (pid, group)
             }
             other => panic!("{other:?}"),
         }

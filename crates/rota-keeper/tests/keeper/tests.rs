@@ -1,7 +1,8 @@
 //! The list of tests.
 
 use crate::{
-    attributes, families, inheritance, limits, processes, succession, transactions, upgrades,
+    attributes, families, groups, inheritance, limits, processes, succession, transactions,
+    upgrades,
 };
 
 /// Every test by name.
@@ -108,5 +109,10 @@ pub const ALL: &[(&str, fn())] = &[
         "attributes_that_cannot_be_had_are_told",
         attributes::refused,
     ),
+    ("everybody_in_a_control_group_is_killed", groups::exact),
+    ("control_groups_outlive_supervisors", groups::succession),
+    ("control_groups_outlive_programs", groups::upgraded),
+    ("limits_are_written", groups::limits),
+    ("limits_that_cannot_be_set_are_refused", groups::refused),
     ("exit_kills_what_is_left", processes::exit_kills),
 ];
