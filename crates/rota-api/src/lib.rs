@@ -26,6 +26,7 @@ mod logs;
 pub mod paths;
 mod query;
 mod request;
+mod settings;
 mod status;
 mod token;
 mod tools;
@@ -47,6 +48,7 @@ pub use request::{
     CommandRequest, ShutdownRequest, SignalRequest, SignalResponse, StartRequest, UpgradeRequest,
     Verb,
 };
+pub use settings::{CgroupsView, HeldBy, HeldView, IdsView, ProcessSettingsView, ResourcesView};
 pub use status::{AppStatus, WorkerStatus};
 pub use token::{NoToken, OperationToken};
 pub use tools::{

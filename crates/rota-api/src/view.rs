@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppStatus, HealthView, InsideView, ProcessView, WorkerStatus};
+use crate::{
+    AppStatus, CgroupsView, HealthView, HeldView, InsideView, ProcessSettingsView, ProcessView,
+    ResourcesView, WorkerStatus,
+};
 
 /// `GET /v1/version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,9 @@ pub struct Version {
     pub home: String,
     /// Started by `rota run`.
     pub foreground: bool,
+    /// What it can do with control groups. `None` from a daemon that does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroups: Option<CgroupsView>,
 }
 
 /// `GET /v1/apps`.
@@ -112,6 +118,12 @@ pub struct SettingsView {
     /// When a healthy worker is replaced.
     #[serde(default)]
     pub limits: LimitsView,
+    /// Who the workers are, and what they may use.
+    #[serde(default)]
+    pub process: ProcessSettingsView,
+    /// What each worker may use together with everything that it starts.
+    #[serde(default)]
+    pub resources: ResourcesView,
 }
 
 /// When a worker is replaced although nothing is wrong with it; absent: never.
@@ -175,6 +187,13 @@ pub struct FailureView {
     /// The limit of its JavaScript heap, in bytes.
     #[serde(default)]
     pub heap_limit: Option<u64>,
+    /// The most memory that it ever had together with everything that it had started, page cache included, in bytes: as
+    /// its control group has counted.
+    #[serde(default)]
+    pub group_peak_memory: Option<u64>,
+    /// The limit of that, in bytes (`--memory-max`).
+    #[serde(default)]
+    pub memory_limit: Option<u64>,
 }
 
 /// Kinds of failures.
@@ -275,4 +294,7 @@ pub struct WorkerView {
     /// What the app said of its own health; absent if it never did.
     #[serde(default)]
     pub health: Option<HealthView>,
+    /// What holds it and everything that it starts together; absent without a process.
+    #[serde(default)]
+    pub held: Option<HeldView>,
 }

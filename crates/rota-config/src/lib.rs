@@ -12,6 +12,7 @@ mod name;
 mod probe;
 mod process;
 mod resolve;
+mod resources;
 mod signal;
 mod size;
 mod span;
@@ -28,6 +29,7 @@ pub use process::{
     NamedRlimit, PERSONAL, ProcessSpec, Rlimit, RlimitError, RlimitName, Umask, UmaskError,
 };
 pub use resolve::{Kind, Launch, ResolveError, ResolveErrorKind, resolve};
+pub use resources::{CpuMax, CpuMaxError, ResourceSpec};
 pub use signal::{SignalError, SignalName};
 pub use size::{Size, SizeError};
 pub use span::{Span, SpanError};

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    AgentSpec, AppName, Env, Instances, LimitSpec, ListenAddr, Probe, ProcessSpec, SignalName,
-    Span, defaults,
+    AgentSpec, AppName, Env, Instances, LimitSpec, ListenAddr, Probe, ProcessSpec, ResourceSpec,
+    SignalName, Span, defaults,
 };
 
 /// What the user wants to run, and how. Everything that is not given has the default that the
@@ -70,6 +70,10 @@ pub struct AppSpec {
     /// Who the workers are, and what they may use.
     #[serde(default)]
     pub process: ProcessSpec,
+    /// What each worker may use together with everything that it starts. Not written when empty: an older daemon does not
+    /// know it.
+    #[serde(default, skip_serializing_if = "ResourceSpec::is_empty")]
+    pub resources: ResourceSpec,
 }
 
 fn default_namespace() -> String {
@@ -288,6 +292,7 @@ impl AppSpec {
             agent: AgentSpec::default(),
             limits: LimitSpec::default(),
             process: ProcessSpec::default(),
+            resources: ResourceSpec::default(),
         }
     }
 
@@ -337,6 +342,9 @@ impl AppSpec {
         }
         for problem in self.process.problems() {
             add("process", &problem);
+        }
+        for problem in self.resources.problems() {
+            add("resources", &problem);
         }
         problems
     }

@@ -36,7 +36,7 @@ mod tag;
 mod transaction;
 mod upgrade;
 
-pub use groups::Where;
+pub use groups::{Where, group_prefix};
 pub use options::{
     API_KEY, BOOT_KEY, FAILED_FLAG, KEEPER_VERB, KeeperOptions, PREVIOUS_FLAG, RESUME_FLAG, Resume,
     SUPERVISOR_FD, TRIAL_FLAG,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rota_engine::{AppFacts, AppId, CommandId, Effect, Event, Time, WorkerFacts, WorkerId};
 use rota_keeper::protocol::FromKeeper;
+use rota_sys::cgroup::Group;
 
 use crate::apps::App;
 use crate::checkpoint;
@@ -239,8 +240,10 @@ impl Supervisor {
                     pid: child.pid,
                     exit,
                 }),
-                (None, Some(None)) => self.spawned(child.worker, child.pid),
-                (None, Some(Some(_))) => self.resume(child.worker, child.pid),
+                (None, Some(None)) => {
+                    self.spawned(child.worker, child.pid, child.group.clone());
+                }
+                (None, Some(Some(_))) => self.resume(child),
                 (None, None) => self.end_stranger(child),
             }
         }
@@ -257,11 +260,13 @@ impl Supervisor {
     }
 
     /// A worker that is known lives on: what watched over it in the dead supervisor begins anew.
-    fn resume(self: &Rc<Self>, worker: u64, pid: u32) {
+    fn resume(self: &Rc<Self>, child: &Child) {
+        let (worker, pid) = (child.worker, child.pid);
         let ready = self.with(|state| {
             let entry = state.workers.get_mut(&worker)?;
             entry.pid = Some(pid);
             entry.spawned_pid = Some(pid);
+            entry.group = child.group.as_ref().map(Group::at);
             let used = rota_sys::procfs::stat(pid).map(|stat| stat.user + stat.system);
             entry.cpu = CpuSample {
                 used: used.unwrap_or_default(),

@@ -76,6 +76,10 @@ pub struct Failure {
     pub peak_memory: Option<u64>,
     /// The limit of its JavaScript heap, in bytes.
     pub heap_limit: Option<u64>,
+    /// The most memory that its control group ever had, in bytes.
+    pub group_peak_memory: Option<u64>,
+    /// The limit of that, in bytes.
+    pub memory_limit: Option<u64>,
     /// Where it hung, innermost function first.
     pub stack: Vec<String>,
     /// It hung, and why it is not known where.

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use crate::dispatch::{Dispatcher, RestoredFacts};
 use crate::estate::Estate;
 use crate::events::exit_status;
+use crate::holding::Holding;
 use crate::home::Home;
 use crate::keeper::{DispatchKeep, KeeperLink};
 use crate::operations::{Caller, Operations};
@@ -90,6 +91,7 @@ pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, 
         foreground: options.foreground,
         keeper_pid: hello.keeper_pid,
         keeper_version: hello.version.clone(),
+        holding: Holding::new(hello.groups.clone()),
         keeper,
         dispatcher: Orders::new(dispatcher),
         logs,

@@ -21,7 +21,9 @@ impl Supervisor {
     /// A message of the keeper, after it has handed everything back.
     pub(crate) fn on_keeper(self: &Rc<Self>, message: FromKeeper) {
         match message {
-            FromKeeper::Spawned { child, pid, .. } => self.spawned(child, pid),
+            FromKeeper::Spawned {
+                child, pid, group, ..
+            } => self.spawned(child, pid, group),
             FromKeeper::SpawnFailed {
                 child,
                 stage,

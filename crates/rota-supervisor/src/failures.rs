@@ -46,6 +46,8 @@ impl Supervisor {
             memory: None,
             peak_memory: None,
             heap_limit: None,
+            group_peak_memory: None,
+            memory_limit: None,
         };
         self.add_last_words(reason, &mut failure);
         self.with(|state| {

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use rota_keeper::client::KeeperClient;
-use rota_keeper::protocol::{FromKeeper, Mode, SpawnSpec, ToKeeper};
+use rota_keeper::protocol::{FromKeeper, GroupSpec, Mode, SpawnSpec, ToKeeper};
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -38,6 +38,8 @@ pub struct SpawnOrder {
     pub pid_env: Vec<OsString>,
     /// Who it is, and what it may use.
     pub attributes: ProcessAttributes,
+    /// Its control group, from a keeper that knows them.
+    pub group: Option<Box<GroupSpec>>,
 }
 
 /// The connection to the keeper.
@@ -167,6 +169,7 @@ impl KeeperLink {
             targets: numbers,
             new_session: true,
             pid_env: order.pid_env,
+            group: order.group,
             ..SpawnSpec::default()
         };
         order.attributes.put_into(&mut spec);

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rota_api::{ExceptionView, FailureKind};
-use rota_config::AppSpec;
+use rota_config::{AppSpec, Size};
 use rota_engine::{ExitStatus, FailReason};
-use rota_keeper::protocol::ExitInfo;
+use rota_keeper::protocol::{ExitInfo, GroupExit};
 use rota_node::agent::Uncaught;
 use rota_sys::oom;
 use rota_sys::signal::Signal;
 
 use crate::apps::Failure;
+use crate::holding::peak_memory;
 use crate::supervisor::Supervisor;
 use crate::words;
 
@@ -34,6 +35,8 @@ pub(crate) struct LastWords {
     counter: Option<PathBuf>,
     /// The kernel has killed it for lack of memory; `None`: it does not tell.
     oom_killed: Option<bool>,
+    /// What its control group has counted, if it had one of its own.
+    group: Option<GroupExit>,
 }
 
 /// The kernel's kills that have been seen to belong to a worker, or were there before, by counter.
@@ -94,7 +97,12 @@ impl Supervisor {
             };
             let last = &mut worker.last_words;
             last.peak = Some(exit.max_rss_kib.saturating_mul(1024)).filter(|bytes| *bytes > 0);
-            if let (true, Some(counter)) = (killed, &last.counter) {
+            last.group = exit.group;
+            let counted = exit.group.and_then(|group| group.oom_kills);
+            if let Some(kills) = counted {
+                // Its own, so that no other can be meant.
+                last.oom_killed = Some(kills > 0);
+            } else if let (true, Some(counter)) = (killed, &last.counter) {
                 last.oom_killed = state.oom_kills.take(counter);
             }
         });
@@ -130,6 +138,10 @@ impl Supervisor {
         self.update(failure.worker, |w| {
             let last = &w.last_words;
             (failure.memory, failure.peak_memory) = (last.memory, last.peak);
+            let alive = || w.group.as_ref().and_then(peak_memory);
+            let counted = last.group.and_then(|group| group.memory_peak);
+            failure.group_peak_memory = counted.or_else(alive);
+            failure.memory_limit = w.prepared.spec.resources.memory_max.map(Size::bytes);
             let told = Some(w.agent.inside.last.heap_limit).filter(|bytes| *bytes > 0);
             failure.heap_limit = heap_flag(&w.prepared.spec).or(told);
             let FailReason::Crashed { status, .. } = reason else {
@@ -144,7 +156,7 @@ impl Supervisor {
                 let why = match last.oom_killed {
                     Some(true) => {
                         failure.kind = FailureKind::OomKilled;
-                        "killed by the kernel for lack of memory"
+                        &out_of_memory(last.group)
                     }
                     Some(false) => {
                         "killed by SIGKILL; rota did not send it, and it was not for lack of memory"
@@ -152,9 +164,41 @@ impl Supervisor {
                     None => "killed by SIGKILL; rota did not send it",
                 };
                 failure.reason = format!("{}: {why}", failure.reason);
+            } else if let Some(why) = last.group.and_then(hard_times) {
+                failure.reason = format!("{}: {why}", failure.reason);
             }
         });
     }
+}
+
+/// What the kernel has done to the worker itself.
+fn out_of_memory(group: Option<GroupExit>) -> String {
+    let limit = group.filter(|group| group.at_limit);
+    match limit.and_then(|group| group.memory_max) {
+        Some(limit) => format!(
+            "killed by the kernel: out of memory, limit {}",
+            words::memory(limit)
+        ),
+        None => "killed by the kernel for lack of memory".to_owned(),
+    }
+}
+
+/// What may have been the reason for a worker to end as it did: what befell those whom it had started.
+fn hard_times(group: GroupExit) -> Option<String> {
+    let killed = group.oom_kills.filter(|count| *count > 0);
+    let refused = group.pids_refused.filter(|count| *count > 0);
+    let killed = killed.map(|_| {
+        let limit = group.memory_max.filter(|_| group.at_limit);
+        let limit = limit.map(|limit| format!(" (limit {})", words::memory(limit)));
+        format!(
+            "the kernel has killed a process that it had started, for lack of memory{}",
+            limit.unwrap_or_default()
+        )
+    });
+    let refused = refused
+        .map(|count| format!("it was refused a process or thread {count} times by --pids-max"));
+    let told: Vec<_> = killed.into_iter().chain(refused).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 impl Failure {
@@ -221,6 +265,39 @@ mod tests {
         assert_eq!(heap_flag(&spec), Some(64 << 20));
         spec.interpreter_args = vec!["--max_old_space_size=32".to_owned()];
         assert_eq!(heap_flag(&spec), Some(32 << 20));
+    }
+
+    #[test]
+    fn what_a_group_has_counted_is_told() {
+        let group = GroupExit {
+            oom_kills: Some(1),
+            at_limit: true,
+            memory_max: Some(300 << 20),
+            ..GroupExit::default()
+        };
+        let elsewhere = GroupExit {
+            at_limit: false,
+            ..group
+        };
+        assert_eq!(
+            out_of_memory(Some(group)),
+            "killed by the kernel: out of memory, limit 300 MiB"
+        );
+        for without in [None, Some(elsewhere)] {
+            assert_eq!(
+                out_of_memory(without),
+                "killed by the kernel for lack of memory"
+            );
+        }
+        assert_eq!(hard_times(GroupExit::default()), None);
+        let hard = hard_times(GroupExit {
+            pids_refused: Some(2),
+            ..group
+        });
+        assert_eq!(
+            hard.unwrap(),
+            "the kernel has killed a process that it had started, for lack of memory (limit 300 MiB); it was refused a process or thread 2 times by --pids-max"
+        );
     }
 
     #[test]

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rota_engine::{AppId, Event, Generation, Slot, WorkerId};
+use rota_sys::cgroup::Group;
 
 use crate::agent::{Agent, AgentFile};
 use crate::apps::Prepared;
 use crate::attributes::ProcessAttributes;
 use crate::checkpoint::{self, json};
 use crate::dispatch::{Balance, ChannelKind, DispatchCommand};
+use crate::holding::group_of;
 use crate::identity::Person;
 use crate::keeper::SpawnOrder;
 use crate::last_words::LastWords;
@@ -85,6 +87,10 @@ impl Supervisor {
         if !attributes.is_known_to(self.keeper.protocol()) {
             return Err(LaunchError::OldKeeper);
         }
+        let group = group_of(&prepared.spec, slot);
+        if !self.holding.is_known() && !group.needs().is_empty() {
+            return Err(LaunchError::OldKeeper);
+        }
         let mut outfit = Outfit::new(&prepared, slot);
         outfit.add_listen_sockets(&prepared, &sockets)?;
         let channel = if prepared.has_channel() {
@@ -148,6 +154,7 @@ impl Supervisor {
             fds: outfit.fds,
             pid_env: outfit.pid_env,
             attributes,
+            group: self.holding.is_known().then(|| Box::new(group)),
         });
         Ok(())
     }
@@ -235,6 +242,7 @@ impl Supervisor {
             generation,
             pid: None,
             spawned_pid: None,
+            group: None,
             started,
             probe_error: None,
             readiness: Readiness::of(prepared),
@@ -256,8 +264,9 @@ impl Supervisor {
     }
 
     /// The process exists.
-    pub(crate) fn spawned(self: &Rc<Self>, worker: u64, pid: u32) {
+    pub(crate) fn spawned(self: &Rc<Self>, worker: u64, pid: u32, group: Option<String>) {
         self.update(worker, |w| {
+            w.group = group.map(Group::at);
             w.pid = Some(pid);
             w.spawned_pid = Some(pid);
         });

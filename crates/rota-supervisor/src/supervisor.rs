@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use crate::agent::{AgentFile, Heart};
 use crate::apps::App;
 use crate::checkpoint::Changes;
+use crate::holding::Holding;
 use crate::home::Home;
 use crate::keeper::KeeperLink;
 use crate::last_words::OomKills;
@@ -36,6 +37,8 @@ pub struct Supervisor {
     pub started_at: u64,
     /// CPUs that this process may use.
     pub cpus: u32,
+    /// What it can do with control groups.
+    pub holding: Holding,
     /// The line to the keeper.
     pub keeper: KeeperLink,
     /// The thread with the channels and listeners.
@@ -94,6 +97,8 @@ pub struct Parts {
     pub keeper_pid: u32,
     /// The version of the program that the keeper runs.
     pub keeper_version: String,
+    /// What it can do with control groups.
+    pub holding: Holding,
     /// The line to the keeper.
     pub keeper: KeeperLink,
     /// The thread with the channels and listeners.
@@ -119,6 +124,7 @@ impl Supervisor {
             foreground: parts.foreground,
             keeper_pid: parts.keeper_pid,
             keeper_version: parts.keeper_version,
+            holding: parts.holding,
             started_at: unix_millis(),
             cpus: u32::try_from(rota_sys::cpus::available()).unwrap_or(u32::MAX),
             keeper: parts.keeper,

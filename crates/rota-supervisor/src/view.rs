@@ -6,15 +6,15 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rota_api::{
-    AppStatus, AppView, FailureView, LastExit, LimitsView, RolloutView, SettingsView, Version,
-    WorkerStatus, WorkerView,
+    AppStatus, AppView, FailureView, LastExit, RolloutView, Version, WorkerStatus, WorkerView,
 };
-use rota_config::AppSpec;
 use rota_engine::{AppId, ExitRecord, ExitStatus, RolloutPhase, SlotStatus, SlotView, Time};
 use tokio::sync::oneshot;
 
 use crate::apps::{App, Failure, Prepared};
 use crate::dispatch::{DispatchCommand, Stats, WorkerStats};
+use crate::holding::Holding;
+use crate::settings_view::settings;
 use crate::supervisor::{State, Supervisor, unix_millis};
 use crate::words;
 
@@ -29,6 +29,7 @@ impl Supervisor {
             started_at: self.started_at,
             home: self.home.root().display().to_string(),
             foreground: self.foreground,
+            cgroups: Some(self.holding.view()),
         }
     }
 
@@ -41,6 +42,7 @@ impl Supervisor {
             unix: unix_millis(),
             connections: stats.workers.iter().map(|w| (w.worker, w)).collect(),
             stats: &stats,
+            holding: &self.holding,
         };
         self.with(|state| look.apps(state, only))
     }
@@ -64,6 +66,7 @@ struct Look<'a> {
     unix: u64,
     connections: HashMap<u64, &'a WorkerStats>,
     stats: &'a Stats,
+    holding: &'a Holding,
 }
 
 impl Look<'_> {
@@ -115,7 +118,7 @@ impl Look<'_> {
             listening: Vec::new(),
             created_at: app.created_at,
             started_at: app.started_at,
-            settings: settings(spec),
+            settings: settings(prepared),
             rollout: None,
             errored_reason: None,
             last_failure: app.failures.last().map(failure),
@@ -179,6 +182,7 @@ impl Look<'_> {
                 let interval = entry.prepared.spec.agent.interval.duration();
                 row.inside = entry.agent.inside.view(self.instant, interval);
                 row.health = entry.agent.inside.health_view();
+                row.held = entry.pid.map(|_| self.holding.held(entry));
             }
             rows.push(row);
         }
@@ -213,6 +217,7 @@ impl Look<'_> {
             process: None,
             inside: None,
             health: None,
+            held: None,
         }
     }
 
@@ -287,29 +292,7 @@ fn failure(failure: &Failure) -> FailureView {
         memory: failure.memory,
         peak_memory: failure.peak_memory,
         heap_limit: failure.heap_limit,
-    }
-}
-
-fn settings(spec: &AppSpec) -> SettingsView {
-    SettingsView {
-        interpreter_args: spec.interpreter_args.clone(),
-        wait_ready: spec.readiness.wait_ready,
-        listen_timeout_ms: spec.readiness.listen_timeout.millis(),
-        observe_ms: spec.readiness.observe.millis(),
-        drain_timeout_ms: spec.stop.drain_timeout.millis(),
-        kill_timeout_ms: spec.stop.kill_timeout.millis(),
-        stop_signal: spec.stop.signal.as_str().to_owned(),
-        autorestart: spec.restart.autorestart,
-        max_restarts: spec.restart.max_restarts,
-        min_uptime_ms: spec.restart.min_uptime.millis(),
-        restart_delay_ms: spec.restart.delay.millis(),
-        stop_exit_codes: spec.restart.stop_exit_codes.clone(),
-        listen: spec.listen.iter().map(ToString::to_string).collect(),
-        probe: spec.probe.as_ref().map(|probe| probe.target.to_string()),
-        limits: LimitsView {
-            max_memory_bytes: spec.limits.max_memory.map(rota_config::Size::bytes),
-            max_requests: spec.limits.max_requests,
-            max_age_ms: spec.limits.max_age.map(rota_config::Span::millis),
-        },
+        group_peak_memory: failure.group_peak_memory,
+        memory_limit: failure.memory_limit,
     }
 }

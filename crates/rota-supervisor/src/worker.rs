@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rota_engine::{AppId, Generation, Slot};
+use rota_sys::cgroup::Group;
 use tokio::task::JoinHandle;
 
 use crate::agent::Agent;
@@ -56,6 +57,8 @@ pub struct Worker {
     pub pid: Option<u32>,
     /// The process that was spawned, whatever `MAINPID=` said since.
     pub spawned_pid: Option<u32>,
+    /// The control group that holds it, if one does.
+    pub group: Option<Group>,
     /// When its start was ordered.
     pub started: Instant,
     /// What makes it ready.

@@ -20,6 +20,6 @@ mod place;
 mod saved;
 mod table;
 
-pub use place::Where;
+pub use place::{Where, group_prefix};
 pub(crate) use saved::SavedGroups;
 pub(crate) use table::{Groups, NoGroup};

@@ -64,8 +64,9 @@ pub(super) struct Place {
     pub controllers: Controllers,
 }
 
-/// How the groups of a home's keepers begin: `rota-HASH-`.
-fn name_of(home: &Path) -> String {
+/// What the names of the groups of a home's keepers begin with: `rota-HASH-`.
+#[must_use]
+pub fn group_prefix(home: &Path) -> String {
     format!("rota-{:016x}-", fnv(home.as_os_str().as_bytes()))
 }
 
@@ -73,7 +74,7 @@ impl Place {
     /// Makes it. The second is what it lacks, if anything.
     pub(super) fn make(place: &Where, home: &Path) -> Result<(Self, Option<Lack>), Lack> {
         let base = base(place)?;
-        let prefix = name_of(home);
+        let prefix = group_prefix(home);
         remove_remains(&base, &prefix);
         let top = make_top(&base, &prefix)?;
         let (controllers, lack) = controllers::turn_on(&base, &top);

@@ -31,6 +31,7 @@ impl Supervisor {
             {
                 return Err(already_running(spec.name.as_str()));
             }
+            self.holding.check(&spec)?;
             checked.push((known, prepare(spec)?));
         }
         let operation = self.with(|state| state.operations.begin("start", caller));

@@ -10,7 +10,7 @@ use super::{DAEMON_KEY, OPERATIONS_KEY, SHARED_KEY, SavedApp, SavedDaemon, Saved
 use crate::operations::{self, SavedOperations};
 
 /// A process that the keeper has.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Child {
     /// The worker that it is.
     pub(crate) worker: u64,
@@ -18,6 +18,8 @@ pub(crate) struct Child {
     pub(crate) pid: u32,
     /// Its end, if it has come to that.
     pub(crate) exited: Option<ExitInfo>,
+    /// The directory of its control group.
+    pub(crate) group: Option<String>,
 }
 
 /// What an earlier supervisor has left. Empty at the first start.
@@ -66,10 +68,16 @@ impl Left {
                     self.complaints.push(complaint);
                 }
             }
-            FromKeeper::Child { child, pid, exited } => self.children.push(Child {
+            FromKeeper::Child {
+                child,
+                pid,
+                exited,
+                group,
+            } => self.children.push(Child {
                 worker: child,
                 pid,
                 exited,
+                group,
             }),
             FromKeeper::Exited { child, exit, .. } => {
                 let children = self.children.iter_mut();

@@ -8,6 +8,7 @@ use rota_config::{
 };
 
 use super::process::ProcessFlags;
+use super::resources::ResourceFlags;
 use super::values::{EnvPair, ExitCodes};
 
 const RUNNING: &str = "How it runs";
@@ -170,6 +171,9 @@ pub struct AppFlags {
 
     #[command(flatten)]
     pub process: ProcessFlags,
+
+    #[command(flatten)]
+    pub resources: ResourceFlags,
 
     /// Arguments for the script
     #[arg(last = true, value_name = "ARGS")]

@@ -3,6 +3,7 @@
 mod app;
 mod cli;
 mod process;
+mod resources;
 mod values;
 
 pub use app::AppFlags;

@@ -1,6 +1,6 @@
 //! One worker of `rota describe`: what the table has no room for.
 
-use rota_api::{HttpView, InsideView, LastExit, ProcessView, WorkerView};
+use rota_api::{HeldBy, HeldView, HttpView, InsideView, LastExit, ProcessView, WorkerView};
 
 use super::sheet::Sheet;
 use crate::output::{Ink, bytes, millis, rate, since, span};
@@ -24,6 +24,9 @@ pub(super) fn worker(sheet: &mut Sheet, worker: &WorkerView) {
         None => {}
     }
     memory(sheet, worker);
+    if let Some(held) = &worker.held {
+        held_by(sheet, held);
+    }
     if let Some(process) = &worker.process {
         process_of(sheet, process);
     }
@@ -204,6 +207,32 @@ fn process_of(sheet: &mut Sheet, process: &ProcessView) {
         (None, _) => {}
     }
     sheet.parts("used", &parts);
+}
+
+fn held_by(sheet: &mut Sheet, held: &HeldView) {
+    match (held.by, &held.cgroup) {
+        (HeldBy::Cgroup, Some(path)) => {
+            let mut parts = vec![format!("cgroup {path}")];
+            if let Some(processes) = held.processes {
+                let word = if processes == 1 {
+                    "process"
+                } else {
+                    "processes"
+                };
+                parts.push(format!("{processes} {word}"));
+            }
+            if let Some(memory) = held.memory {
+                parts.push(format!("{} of memory", bytes(memory)));
+            }
+            sheet.parts("held by", &parts);
+        }
+        (HeldBy::ProcessGroup, _) => {
+            let why = held.why.as_ref().map(|why| format!(" ({why})"));
+            let why = why.unwrap_or_default();
+            sheet.row("held by", format!("process group and session{why}"));
+        }
+        _ => {}
+    }
 }
 
 fn own(sheet: &mut Sheet, key: &str, values: &std::collections::BTreeMap<String, f64>) {

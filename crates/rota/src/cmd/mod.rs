@@ -2,6 +2,7 @@
 
 mod delete;
 mod describe;
+mod describe_settings;
 mod describe_worker;
 mod env;
 mod kill;

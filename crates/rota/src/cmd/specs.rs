@@ -132,6 +132,7 @@ fn spec(flags: &AppFlags, script: &str) -> Result<AppSpec, Failure> {
     }
     spec.args.clone_from(&flags.args);
     spec.process = flags.process.to_spec();
+    spec.resources = flags.resources.to_spec();
     spec.env = environment(flags, &spec);
     if let Some(text) = &flags.interpreter {
         spec.interpreter = Some(interpreter(text)?);

@@ -56,6 +56,13 @@ fn tell_one(sheet: &mut Sheet, failure: &FailureView) {
     if let Some(memory) = memory(failure) {
         sheet.row("memory", memory);
     }
+    if let Some(peak) = failure.group_peak_memory {
+        let limit = failure.memory_limit;
+        let limit = limit.map(|limit| format!(" of {}", bytes(limit)));
+        let limit = limit.unwrap_or_default();
+        let text = format!("{}{limit} at most, with all that it started", bytes(peak));
+        sheet.row("", text);
+    }
 }
 
 fn exception(sheet: &mut Sheet, exception: &ExceptionView) {
@@ -118,6 +125,7 @@ mod tests {
             serde_json::json!({
                 "at": 1_700_000_100_000_u64, "slot": n, "status": "exit code 1", "after_ms": 2000,
                 "reason": "it crashed", "stderr": ["last word"], "memory": 1_048_576, "peak_memory": 2_097_152,
+                "group_peak_memory": 3_145_728, "memory_limit": 4_194_304,
                 "exception": {"origin": "uncaughtException", "message": "Error: boom\nmore",
                     "stack": "Error: boom\n    at f (/a.js:1:2)\n    at g (/a.js:3:4)"},
             })
@@ -133,6 +141,7 @@ last failure
                     at f (/a.js:1:2)
                     at g (/a.js:3:4)
   memory            1M when last looked at, 2M at most
+                    3M of 4M at most, with all that it started
   | last word
 the one before
   what              worker 1: exit code 1 after 2s, AGO ago";

@@ -1,12 +1,12 @@
 //! `rota version`.
 
-use rota_api::{ExitCode, Version};
+use rota_api::{CgroupsView, ExitCode, Version};
 use serde::Serialize;
 
 use crate::args::JsonArgs;
 use crate::context::Context;
 use crate::failure::{Done, Failure, Stop};
-use crate::output::since;
+use crate::output::{clean, since};
 
 /// This program's version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -48,9 +48,9 @@ pub(super) fn run(context: &Context, args: &JsonArgs) -> Done {
 }
 
 /// The daemon and its two processes.
-fn lines(daemon: &Version) -> [String; 3] {
+fn lines(daemon: &Version) -> Vec<String> {
     let keeper = daemon.keeper_version.as_deref().unwrap_or("unknown");
-    [
+    let mut lines = vec![
         format!(
             "daemon in {}, since {}",
             daemon.home,
@@ -61,7 +61,27 @@ fn lines(daemon: &Version) -> [String; 3] {
             daemon.version, daemon.supervisor_pid
         ),
         format!("  keeper {keeper} (pid {})", daemon.keeper_pid),
-    ]
+    ];
+    lines.extend(daemon.cgroups.as_ref().map(holding));
+    lines
+}
+
+/// What workers are held by, and what can be limited.
+fn holding(cgroups: &CgroupsView) -> String {
+    let why = cgroups.why.as_deref();
+    let why = why.map(|why| format!(" ({})", clean(why)));
+    let why = why.unwrap_or_default();
+    let Some(directory) = &cgroups.directory else {
+        return format!("  workers are held by process group and session{why}");
+    };
+    let limits = match cgroups.controllers.as_slice() {
+        [] => "none".to_owned(),
+        some => some.join(", "),
+    };
+    format!(
+        "  workers are held by cgroups in {}, limits of them: {limits}{why}",
+        clean(directory)
+    )
 }
 
 /// What to do about a daemon of this version; nothing if it is this program's own.
@@ -96,6 +116,7 @@ mod tests {
             started_at: 0,
             home: "/home/me/.rota".into(),
             foreground: false,
+            cgroups: None,
         };
         let told = lines(&daemon);
         assert!(told[0].starts_with("daemon in /home/me/.rota, since "));
@@ -103,6 +124,24 @@ mod tests {
         assert_eq!(told[2], "  keeper 0.2.0 (pid 4701)");
         daemon.keeper_version = None;
         assert_eq!(lines(&daemon)[2], "  keeper unknown (pid 4701)");
+        let mut cgroups = CgroupsView {
+            why: Some("it is mounted read-only".into()),
+            ..CgroupsView::default()
+        };
+        assert_eq!(
+            holding(&cgroups),
+            "  workers are held by process group and session (it is mounted read-only)"
+        );
+        cgroups = CgroupsView {
+            directory: Some("/sys/fs/cgroup/x".into()),
+            controllers: vec!["cpu".into(), "memory".into()],
+            why: None,
+        };
+        daemon.cgroups = Some(cgroups);
+        assert_eq!(
+            lines(&daemon)[3],
+            "  workers are held by cgroups in /sys/fs/cgroup/x, limits of them: cpu, memory"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use rota_sys::cgroup::{self, Group};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -234,6 +235,25 @@ impl Home {
         tagged(&self.tag())
     }
 
+    /// The control groups that keepers of this home have made in the one in which the tests run.
+    pub fn groups(&self) -> Vec<Group> {
+        let prefix = rota_keeper::group_prefix(&self.rota_home());
+        let base = cgroup::own().map(Group::at);
+        let mut groups = base.map_or(Vec::new(), |base| base.below());
+        groups.retain(|group| {
+            let name = group.path().file_name().unwrap_or_default();
+            name.to_string_lossy().starts_with(&prefix)
+        });
+        groups
+    }
+
+    /// Those of keepers that were killed.
+    fn remove_groups(&self) {
+        for group in self.groups() {
+            group.remove();
+        }
+    }
+
     /// What the daemon has written.
     pub fn daemon_log(&self) -> String {
         fs::read_to_string(self.rota_home().join("daemon.log")).unwrap_or_default()
@@ -270,6 +290,7 @@ impl Drop for Home {
         if std::thread::panicking() {
             self.tell();
             self.kill_all();
+            self.remove_groups();
             return;
         }
         if !self.processes().is_empty() {
@@ -292,6 +313,7 @@ impl Drop for Home {
             self.kill_all();
             panic!("processes were left behind");
         }
+        self.remove_groups();
         assert!(
             !self.rota_home().join("rota.sock").exists(),
             "the API socket was left behind"
