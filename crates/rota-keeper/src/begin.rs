@@ -76,7 +76,7 @@ impl Keeper {
         // An image that knew nothing of groups has none.
         let groups = match &state.groups {
             Some(saved) => Groups::restore(saved),
-            None => Groups::new(&Where::Own, &settings.home),
+            None => Groups::new(&Where::from_env(), &settings.home),
         };
         let mut keeper = Self::with(settings, signals, Tag::again(state.tag), store, groups);
         for child in &state.children {

@@ -312,7 +312,7 @@ impl Keeper {
             last_exit: self.supervisor.last_exit,
             series: self.supervisor.series(),
             upgrade: self.upgrade.note().cloned(),
-            groups: Some(self.groups.note()),
+            groups: Some(Box::new(self.groups.note())),
         }));
         for (key, entry) in self.store.iter() {
             let message = FromKeeper::Entry {

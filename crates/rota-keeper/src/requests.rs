@@ -142,7 +142,7 @@ impl Keeper {
                 message,
             );
         }
-        let (group, entrance) = match self.group(child, spec) {
+        let (mut group, entrance) = match self.group(child, spec) {
             Ok(group) => group.unzip(),
             Err(NoGroup { errno, message }) => {
                 return self.spawn_failed(request, child, SpawnStage::Group, errno, &message);
@@ -150,7 +150,23 @@ impl Keeper {
         };
         let mut process = self.process(child, spec, fds);
         process.cgroup = entrance.as_ref().map(OwnedFd::as_fd);
-        match process.start() {
+        let mut started = process.start();
+        if started
+            .as_ref()
+            .is_err_and(|error| error.stage() == Stage::Cgroup)
+            && spec
+                .group
+                .as_ref()
+                .is_some_and(|group| group.needs().is_empty())
+        {
+            // It is not what was asked for, only better.
+            process.cgroup = None;
+            started = process.start();
+            if let Some(group) = group.take() {
+                self.groups.not_entered(group);
+            }
+        }
+        match started {
             Ok(pid) => {
                 let path = group
                     .as_ref()

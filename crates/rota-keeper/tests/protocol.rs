@@ -121,12 +121,12 @@ fn answers() -> Vec<FromKeeper> {
             program: "/usr/bin/rota".into(),
             failed: None,
         }),
-        groups: Some(GroupsNote {
+        groups: Some(Box::new(GroupsNote {
             directory: Some("/sys/fs/cgroup/rota-1".to_owned()),
             controllers: vec!["memory".to_owned()],
             why: Some("cpu was not delegated".to_owned()),
             hint: None,
-        }),
+        })),
     };
     let unknown = ExitInfo {
         status: ExitStatus::Unknown,

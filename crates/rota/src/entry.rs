@@ -127,7 +127,7 @@ fn keeper_options(flags: Flags) -> Result<rota_keeper::KeeperOptions, String> {
         flags.boot_fd.map(claim).transpose()?,
         flags.foreground,
     );
-    options.groups = rota_keeper::Where::of(std::env::var_os("ROTA_CGROUP"));
+    options.groups = rota_keeper::Where::from_env();
     Ok(options)
 }
 

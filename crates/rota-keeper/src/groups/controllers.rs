@@ -137,7 +137,7 @@ fn lacking(base: &Group, wanted: &[String]) -> Option<Lack> {
         );
         Lack::new(
             why,
-            "it has to be mounted as version 2 (systemd.unified_cgroup_hierarchy=1) and be passed on to rota (Delegate=yes)",
+            "controllers have to be mounted as version 2 (systemd.unified_cgroup_hierarchy=1) and to be passed on by the group above (its cgroup.subtree_control; Delegate=yes with systemd)",
         )
     })
 }

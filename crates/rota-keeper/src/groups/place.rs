@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rota_sys::cgroup::{self, Group};
@@ -25,9 +26,13 @@ pub enum Where {
 }
 
 impl Where {
-    /// By the value of `ROTA_CGROUP`.
+    /// By the environment.
     #[must_use]
-    pub fn of(variable: Option<OsString>) -> Self {
+    pub fn from_env() -> Self {
+        Self::of(std::env::var_os("ROTA_CGROUP"))
+    }
+
+    fn of(variable: Option<OsString>) -> Self {
         match variable {
             None => Self::Own,
             Some(text) if text.is_empty() => Self::Own,
@@ -67,7 +72,14 @@ pub(super) struct Place {
 /// What the names of the groups of a home's keepers begin with: `rota-HASH-`.
 #[must_use]
 pub fn group_prefix(home: &Path) -> String {
-    format!("rota-{:016x}-", fnv(home.as_os_str().as_bytes()))
+    // Containers that share a group may each have a home of that name.
+    let folder = std::fs::metadata(home).map_or((0, 0), |file| (file.dev(), file.ino()));
+    let parts = [
+        home.as_os_str().as_bytes(),
+        &folder.0.to_le_bytes(),
+        &folder.1.to_le_bytes(),
+    ];
+    format!("rota-{:016x}-", fnv(&parts.concat()))
 }
 
 impl Place {
@@ -114,14 +126,20 @@ fn base(place: &Where) -> Result<Group, Lack> {
         both.next()
     });
     if let Some(common) = common
-        && access(common.join("cgroup.procs"), Access::WRITE_OK).is_err()
+        && let Err(error) = access(common.join("cgroup.procs"), Access::WRITE_OK)
     {
-        return Err(not_ours(&name.to_string()));
+        return Err(no_right(&name.to_string(), error));
     }
     Ok(group)
 }
 
-fn not_ours(name: &str) -> Lack {
+fn no_right(name: &str, error: Errno) -> Lack {
+    if error == Errno::ROFS {
+        return Lack::new(
+            format!("{name} is mounted read-only"),
+            "give the container a cgroup mount of its own that it may write to",
+        );
+    }
     let user = rustix::process::geteuid().as_raw();
     let why = format!("the control group {name} is not delegated to the user {user}");
     Lack::new(why, DELEGATE)
@@ -152,12 +170,8 @@ fn make_top(base: &Group, prefix: &str) -> Result<Group, Lack> {
             break;
         }
     }
-    Err(match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::ROFS) => Lack::new(
-            format!("{name} is mounted read-only"),
-            "give the container a writable cgroup mount of its own",
-        ),
-        Some(Errno::ACCESS | Errno::PERM) => not_ours(&name),
+    Err(match Errno::from_io_error(&error) {
+        Some(error @ (Errno::ROFS | Errno::ACCESS | Errno::PERM)) => no_right(&name, error),
         _ => Lack::new(
             format!("no control group can be made in {name}: {error}"),
             "",

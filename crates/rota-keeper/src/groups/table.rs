@@ -101,22 +101,32 @@ impl Groups {
                     Err(refused)
                 }
             },
-            Err(error) if spec.needs().is_empty() => {
-                if !std::mem::replace(&mut self.told, true) {
-                    log(format_args!(
-                        "no control group can be made in {}: {error}; workers are held by process group and session",
-                        place.top.path().display()
-                    ));
+            Err(error) => {
+                let path = place.top.path().display();
+                let message = format!("no control group can be made in {path}: {error}");
+                if !spec.needs().is_empty() {
+                    let errno = error.raw_os_error().unwrap_or(Errno::IO.raw_os_error());
+                    return Err(NoGroup { errno, message });
                 }
+                self.tell(&message);
                 Ok(None)
             }
-            Err(error) => Err(NoGroup {
-                errno: error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()),
-                message: format!(
-                    "no control group can be made in {}: {error}",
-                    place.top.path().display()
-                ),
-            }),
+        }
+    }
+
+    /// A child could not enter its group, and does without.
+    pub(crate) fn not_entered(&mut self, group: Group) {
+        let path = group.path().display();
+        self.tell(&format!("no process can be put into {path}"));
+        self.discard(group);
+    }
+
+    /// Once: it will be the same for the next child.
+    fn tell(&mut self, what: &str) {
+        if !std::mem::replace(&mut self.told, true) {
+            log(format_args!(
+                "{what}; such workers are held by process group and session"
+            ));
         }
     }
 

@@ -261,7 +261,7 @@ pub struct Hello {
     pub upgrade: Option<UpgradeNote>,
     /// What the keeper can do with control groups; `None` from one that knows nothing of them.
     #[n(8)]
-    pub groups: Option<GroupsNote>,
+    pub groups: Option<Box<GroupsNote>>,
 }
 
 /// What has become of an upgrade.

@@ -153,7 +153,7 @@ fn text(folder: &Path, file: &str) -> String {
 }
 
 fn note(restored: Restored) -> GroupsNote {
-    restored.hello.groups.unwrap()
+    *restored.hello.groups.unwrap()
 }
 
 pub fn limits() {

@@ -42,7 +42,7 @@ pub fn keeper(args: &[String]) -> ExitCode {
     let home = PathBuf::from(&args[0]);
     let mut options = KeeperOptions::new(home, claim(10), claim(11), Some(claim(12)), true);
     options.args = vec!["__supervisor".into(), args[1].clone().into()];
-    options.groups = rota_keeper::Where::of(std::env::var_os("ROTA_CGROUP"));
+    options.groups = rota_keeper::Where::from_env();
     rota_keeper::run(options)
 }
 
