@@ -26,6 +26,7 @@ pub(crate) fn is_meant(stage: SpawnStage) -> bool {
         SpawnStage::Request
         | SpawnStage::Prepare
         | SpawnStage::Fork
+        | SpawnStage::Group
         | SpawnStage::Attributes
         | SpawnStage::Fds
         | SpawnStage::Exec
