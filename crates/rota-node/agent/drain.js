@@ -358,5 +358,6 @@ function drained() {
 }
 
 function sayDrained() {
-  say({ act: 'drained', ...draining.report });
+  // Whether these are taken nobody has told us yet; whom we tell it knows.
+  say({ act: 'drained', ...draining.report, waiting: draining.waiting.size });
 }

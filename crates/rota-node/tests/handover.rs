@@ -10,7 +10,7 @@ mod support;
 use std::net::SocketAddr;
 
 use rota_node::Balance::{self, IpHash, ReusePort, RoundRobin, Shared};
-use rota_node::agent::DrainOrder;
+use rota_node::agent::{DrainOrder, DrainReport};
 use support::World;
 
 const KEY: &str = "null:0:4:null:0";
@@ -241,7 +241,8 @@ fn only_a_worker_that_can_have_nothing_leaves_unused() {
         let mut world = world_of_two(balance);
         assert_eq!(world.leave_unused(1), balance.is_dealt(), "{balance}");
     }
-    let mut world = world(RoundRobin, 1);
+    let mut world = World::new(4);
+    world.with_agent(1, 1, RoundRobin);
     world.accept([10, 0, 0, 1]).unwrap();
     assert!(!world.leave_unused(1), "one is under way");
     world.answer(1, true);
@@ -264,4 +265,36 @@ fn one_that_has_left_unused_gets_nothing_and_does_not_come_to_listen() {
 
 fn world_of_two(balance: Balance) -> World {
     world(balance, 2)
+}
+
+#[test]
+fn a_report_is_told_with_what_became_of_the_offers_that_were_still_waiting() {
+    let mut world = world(RoundRobin, 2);
+    for number in 1..=3 {
+        let peer = client(number);
+        assert!(world.hand_over(1, 1, 100 + u32::from(number), peer));
+    }
+    // The agent has heard of one of three, and of five connections that it has offered as well.
+    world.say(
+        1,
+        "{\"cmd\":\"NODE_ROTA\",\"act\":\"drained\",\"handed\":1,\"cut\":4,\"waiting\":5}",
+    );
+    assert_eq!(world.noticed(1, "handed: 3"), 1);
+    assert_eq!(world.noticed(1, "cut: 7"), 1);
+}
+
+#[test]
+fn what_is_told_of_a_drain_is_no_more_than_what_there_was() {
+    let report = DrainReport {
+        handed: 4,
+        cut: 1,
+        waiting: 2,
+        ..DrainReport::default()
+    };
+    let numbers = |report: DrainReport| (report.handed, report.cut, report.waiting);
+    assert_eq!(numbers(report.settled(4)), (4, 3, 0));
+    assert_eq!(numbers(report.settled(5)), (5, 2, 0));
+    assert_eq!(numbers(report.settled(100)), (6, 1, 0));
+    // Another supervisor has seen the first ones.
+    assert_eq!(numbers(report.settled(0)), (4, 3, 0));
 }

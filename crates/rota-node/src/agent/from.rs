@@ -85,6 +85,23 @@ pub struct DrainReport {
     pub goodbye: u64,
     /// Requests and connections that were still there at the limit.
     pub cut: u64,
+    /// Connections that had been offered to others at the limit, and nobody had said whether they are taken.
+    pub waiting: u64,
+}
+
+impl DrainReport {
+    /// The report when it is known how many of its connections others were given in all: what was waiting and is
+    /// not among them ends with the worker.
+    #[must_use]
+    pub fn settled(self, given: u64) -> Self {
+        let came = given.saturating_sub(self.handed).min(self.waiting);
+        Self {
+            handed: self.handed.saturating_add(came),
+            cut: self.cut.saturating_add(self.waiting - came),
+            waiting: 0,
+            ..self
+        }
+    }
 }
 
 /// How a worker is. Counters since it was started, unless said otherwise.

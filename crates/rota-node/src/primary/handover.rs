@@ -75,6 +75,12 @@ impl<C> Primary<C> {
                 host.notice(worker, Notice::Agent(message));
                 self.serve(worker, now, host);
             }
+            FromAgent::Drained(report) => {
+                // Its offers have come before it, and been dealt with.
+                let given = self.members.get(&worker).map_or(0, |m| m.handed_over);
+                let report = report.settled(given);
+                host.notice(worker, Notice::Agent(FromAgent::Drained(report)));
+            }
             FromAgent::Pong { n, .. } if self.passed_barrier(worker, n, now, host) => {}
             other => host.notice(worker, Notice::Agent(other)),
         }
