@@ -26,7 +26,7 @@ pub use engine::Engine;
 pub use event::{AppId, Command, CommandId, Event, ExitStatus, Generation, Slot, WorkerId};
 pub use outcome::{FailReason, Failure, Outcome, Refusal, Summary, Verb};
 pub use policy::Policy;
-pub use pulse::{Answer, PulseEffect, PulseSettings, Pulses, Sight};
+pub use pulse::{Answer, PulseEffect, PulseSettings, Pulses, Sight, Unanswered};
 pub use saved::{AppFacts, RestoredApp, SavedApp, SavedShared, SlotFacts, WorkerFacts};
 pub use time::Time;
 pub use view::{

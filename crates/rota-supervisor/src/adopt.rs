@@ -133,6 +133,11 @@ impl Supervisor {
         entry.disconnecting = saved.disconnecting;
         entry.status_text = saved.status_text;
         entry.agent.hello = saved.hello;
+        entry.agent.pulse.left = saved.unanswered;
+        entry.agent.pulse.looked_for = saved.looked_for;
+        if saved.looked_for {
+            self.disown_inspector(id);
+        }
         entry.limits = saved.limits;
         entry.watchdog = saved.watchdog.map(|span| Watchdog {
             span,
@@ -280,7 +285,7 @@ impl Supervisor {
         if ready == Some(true) {
             self.give_way_no_more(worker);
             self.start_watchdog(worker);
-            self.start_pulse(worker);
+            self.resume_pulse(worker);
         } else {
             self.await_readiness(worker);
         }

@@ -52,9 +52,12 @@ impl Supervisor {
             self.write_app(app);
         }
         for worker in workers {
+            let unanswered = self.heart.unanswered(worker);
             let blob = self.with(|state| {
                 let worker = state.workers.get(&worker)?;
-                json(&SavedWorker::of(worker, started(worker)))
+                let mut saved = SavedWorker::of(worker, started(worker));
+                saved.unanswered = unanswered;
+                json(&saved)
             });
             if let Some(blob) = blob {
                 self.keeper.put_blob(&worker_key(WorkerId(worker)), blob);

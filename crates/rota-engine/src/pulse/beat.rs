@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::types::{PulseSettings, Sight};
+use super::types::{PulseSettings, Sight, Unanswered};
 use crate::Time;
 
 /// How often a worker that owes an answer is looked at.
 const LOOK: Duration = Duration::from_millis(250);
+/// How much more that counts is worth another note.
+const NOTE: Duration = Duration::from_millis(100);
 /// A look that is later than this was late for a reason that is not the worker's.
 const LATE: Duration = Duration::from_millis(100);
 
@@ -30,6 +32,12 @@ pub(super) struct Question {
     pub(super) postponed: bool,
     pub(super) suspected: bool,
     pub(super) condemned: bool,
+    /// How much counted when that was noted for whoever comes after us.
+    noted: Option<Duration>,
+    /// The number of the question that another supervisor had no answer to.
+    inherited: Option<u64>,
+    /// No look before this.
+    not_before: Time,
 }
 
 impl Question {
@@ -47,9 +55,73 @@ impl Question {
             postponed: false,
             suspected: false,
             condemned: false,
+            noted: None,
+            inherited: None,
+            not_before: Time::default(),
         };
         question.plan(settings, false);
         question
+    }
+
+    /// Goes on where another supervisor was when it died: what it has counted counts. Nobody has
+    /// listened since, and that time does not.
+    pub(super) fn inherit(&mut self, left: &Unanswered, settings: &PulseSettings) {
+        if left.postponed {
+            self.postpone(settings);
+        }
+        self.asked = left.asked.min(self.asked);
+        self.missing = left.missing.map(|missing| missing.min(self.looked));
+        self.counted = settings.inherited(left.counted, self.grace);
+        // Never less than what counts.
+        self.silent = left.silent.max(self.counted);
+        self.noted = Some(self.counted);
+        self.inherited = Some(left.n);
+        // Whatever has waited for a supervisor is heard first.
+        self.not_before = self.looked + LOOK;
+    }
+
+    /// It has answered the question before this one: all that was counted until now is over.
+    pub(super) fn begin_anew(&mut self, now: Time, settings: &PulseSettings) {
+        *self = Self {
+            missing: self.missing,
+            noted: Some(Duration::ZERO),
+            grace: self.grace,
+            postponed: self.postponed,
+            ..Self::new(self.n, now, settings, self.sight)
+        };
+    }
+
+    /// Whether that is the number of the question that was inherited.
+    pub(super) fn has_inherited(&self, n: u64) -> bool {
+        self.inherited == Some(n)
+    }
+
+    /// What whoever comes after us should know.
+    pub(super) fn left(&self) -> Unanswered {
+        Unanswered {
+            n: self.n,
+            asked: self.asked,
+            silent: self.silent,
+            counted: self.counted,
+            missing: self.missing,
+            postponed: self.postponed,
+        }
+    }
+
+    /// Whether so much more counts that whoever comes after us should know; or it is `late`.
+    pub(super) fn is_worth_a_note(&mut self, settings: &PulseSettings, late: bool) -> bool {
+        let grows = !self.condemned && settings.limit().is_some();
+        let due = self
+            .noted
+            .is_none_or(|noted| grows && self.counted >= noted + NOTE);
+        if due || late {
+            self.noted = Some(self.counted);
+        }
+        due || late
+    }
+
+    pub(super) fn is_noted(&self) -> bool {
+        self.noted.is_some()
     }
 
     /// Takes account of the time since the last look.
@@ -111,7 +183,7 @@ impl Question {
         let wait = late.into_iter().chain(limit).min();
         // At least a moment: what rounding leaves must not become a busy loop.
         let wait = wait.map(|wait| wait.clamp(Duration::from_millis(1), LOOK));
-        self.next = wait.map(|wait| self.looked + wait);
+        self.next = wait.map(|wait| (self.looked + wait).max(self.not_before));
     }
 
     /// What has to be counted for the next thing to happen.

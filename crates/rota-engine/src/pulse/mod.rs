@@ -8,4 +8,4 @@ mod pulses;
 mod types;
 
 pub use pulses::Pulses;
-pub use types::{Answer, PulseEffect, PulseSettings, Sight};
+pub use types::{Answer, PulseEffect, PulseSettings, Sight, Unanswered};

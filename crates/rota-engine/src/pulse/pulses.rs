@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::beat::Question;
-use super::types::{Answer, PulseEffect, PulseSettings, Sight};
+use super::types::{Answer, PulseEffect, PulseSettings, Sight, Unanswered};
 use crate::{Time, WorkerId};
 
 /// The heartbeats of all workers that are watched.
@@ -23,6 +23,8 @@ struct Pulse {
     /// When the next question is due, while none is unanswered.
     ask_at: Time,
     question: Option<Question>,
+    /// The question that an earlier supervisor had no answer to, until we have asked.
+    left: Option<Unanswered>,
 }
 
 impl Pulse {
@@ -45,7 +47,38 @@ impl Pulses {
             last: 0,
             ask_at,
             question: None,
+            left: None,
         });
+    }
+
+    /// Goes on watching a worker whose supervisor has died. It is asked at once; `left` is what
+    /// that one had noted of a question without an answer.
+    pub fn resume(
+        &mut self,
+        now: Time,
+        worker: WorkerId,
+        settings: PulseSettings,
+        shielded: bool,
+        left: Option<Unanswered>,
+    ) {
+        self.watch(now, worker, settings, shielded);
+        let now = self.now;
+        if let Some(pulse) = self.workers.get_mut(&worker)
+            && pulse.question.is_none()
+        {
+            pulse.ask_at = now;
+            pulse.last = left.map_or(pulse.last, |left| left.n.max(pulse.last));
+            pulse.left = left;
+        }
+    }
+
+    /// What the next supervisor has to know of a worker that owes an answer, if that was worth a
+    /// note.
+    #[must_use]
+    pub fn unanswered(&self, worker: WorkerId) -> Option<Unanswered> {
+        let pulse = self.workers.get(&worker)?;
+        let question = pulse.question.as_ref().filter(|it| it.is_noted());
+        question.map(Question::left).or(pulse.left)
     }
 
     /// Watches a worker no more.
@@ -70,14 +103,30 @@ impl Pulses {
         }
     }
 
-    /// A worker has answered. Answers to other questions than the last one mean nothing.
+    /// A worker has answered. Answers to other questions than the last one mean nothing, but for
+    /// that which was inherited: it lives, and what was counted for that question is over.
     pub fn answered(&mut self, now: Time, worker: WorkerId, n: u64) -> Option<Answer> {
         self.now = self.now.max(now);
         let pulse = self.workers.get_mut(&worker)?;
+        if let Some(question) = &mut pulse.question
+            && question.has_inherited(n)
+        {
+            let silent = self.now.since(question.asked);
+            question.begin_anew(self.now, &pulse.settings);
+            question.plan(&pulse.settings, pulse.shielded);
+            return Some(Answer {
+                // The answer to our own question will say so.
+                missed: false,
+                noted: true,
+                silent,
+                counted: Duration::ZERO,
+            });
+        }
         let question = pulse.question.take_if(|question| question.n == n)?;
         pulse.ask_at = pulse.settings.next_question(self.now);
         Some(Answer {
             missed: question.missing.is_some(),
+            noted: question.is_noted(),
             silent: self.now.since(question.asked),
             counted: question.counted_until(self.now),
         })
@@ -118,7 +167,9 @@ impl Pulses {
                 None => out.push(pulse.ask(*id, now, sight)),
                 Some(question) => {
                     question.look(now, sight, pulse.shielded);
-                    out.extend(pulse.note_lateness(*id, now));
+                    let late = pulse.note_lateness(*id, now);
+                    out.extend(pulse.note_silence(*id, late.is_some()));
+                    out.extend(late);
                     if pulse.has_reached_threshold() {
                         reached.push(*id);
                     }
@@ -202,12 +253,23 @@ impl Pulses {
 
 impl Pulse {
     fn ask(&mut self, id: WorkerId, now: Time, sight: Option<Sight>) -> PulseEffect {
-        self.last += 1;
-        self.question = Some(Question::new(self.last, now, &self.settings, sight));
+        self.last = self.last.saturating_add(1);
+        let mut question = Question::new(self.last, now, &self.settings, sight);
+        if let Some(left) = self.left.take() {
+            question.inherit(&left, &self.settings);
+        }
+        self.question = Some(question);
         PulseEffect::Ask {
             worker: id,
             n: self.last,
         }
+    }
+
+    /// Says so when whoever comes after us should know for how long it has been silent.
+    fn note_silence(&mut self, id: WorkerId, late: bool) -> Option<PulseEffect> {
+        let question = self.question.as_mut()?;
+        let due = question.is_worth_a_note(&self.settings, late);
+        due.then_some(PulseEffect::Note { worker: id })
     }
 
     /// The first missed beat of a question.

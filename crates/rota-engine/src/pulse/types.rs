@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Time, WorkerId};
 
 /// No shorter time makes sense: it would only keep the processor busy.
 const LEAST: Duration = Duration::from_millis(10);
 /// A longer one is as good as never.
 const MOST: Duration = Duration::from_secs(365 * 24 * 3600);
+/// After a takeover a worker has at least this long to answer before it is hung, or its timeout if
+/// that is shorter: an answer may have died with the supervisor.
+const BENEFIT: Duration = Duration::from_secs(1);
 /// The longest time between suspicion and verdict.
 const LONGEST_SUSPICION: Duration = Duration::from_secs(2);
 
@@ -60,6 +65,13 @@ impl PulseSettings {
         Some(limit - (limit / 4).min(LONGEST_SUSPICION))
     }
 
+    /// The longest silence that can be inherited: what is left must be time enough to answer.
+    pub(super) fn inherited(&self, counted: Duration, grace: Duration) -> Duration {
+        let most = self.limit().map(|limit| limit.saturating_add(grace));
+        let most = most.map(|most| most.saturating_sub(self.timeout.min(BENEFIT)));
+        counted.min(most.unwrap_or(Duration::MAX))
+    }
+
     /// How many beats are missed after this time without an answer.
     pub(super) fn missed(&self, silent: Duration) -> u32 {
         let Some(beyond) = silent.checked_sub(self.timeout) else {
@@ -95,6 +107,25 @@ pub struct Sight {
     pub starved: Duration,
 }
 
+/// What a supervisor leaves to the next one of a question that a worker owes an answer to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Unanswered {
+    /// Its number.
+    pub n: u64,
+    /// When it was asked, or the first of several that it owes.
+    pub asked: Time,
+    /// For how long it could have answered, as far as the machine goes, while somebody listened.
+    pub silent: Duration,
+    /// The same without the time for which it was held: what counts.
+    pub counted: Duration,
+    /// Since when it is late.
+    #[serde(default)]
+    pub missing: Option<Time>,
+    /// It has been given its limit once more.
+    #[serde(default)]
+    pub postponed: bool,
+}
+
 /// What follows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PulseEffect {
@@ -104,6 +135,12 @@ pub enum PulseEffect {
         worker: WorkerId,
         /// The number that its answer has to carry.
         n: u64,
+    },
+    /// What is known of the worker's silence is to outlive us ([`crate::Pulses::unanswered`]). Comes
+    /// now and then while an answer is owed, and never of a worker that answers at once.
+    Note {
+        /// Which.
+        worker: WorkerId,
     },
     /// The worker has missed a beat: it gets no more work until it answers. Said once.
     Missed {
@@ -141,6 +178,8 @@ pub enum PulseEffect {
 pub struct Answer {
     /// After [`PulseEffect::Missed`]: the worker may get work again.
     pub missed: bool,
+    /// After [`PulseEffect::Note`]: there is nothing to outlive us any more.
+    pub noted: bool,
     /// How long it took.
     pub silent: Duration,
     /// For how much of that the worker could have answered.

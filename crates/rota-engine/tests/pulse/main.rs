@@ -7,6 +7,7 @@
     reason = "a test program: a panic is how it fails"
 )]
 
+mod deaths;
 mod machine;
 #[path = "../sim/random.rs"]
 mod random;

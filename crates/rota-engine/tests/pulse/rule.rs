@@ -28,7 +28,10 @@ fn pass(
     let mut said = Vec::new();
     while let Some(due) = pulses.next_deadline().filter(|due| due.0 <= end) {
         let effects = pulses.tick(due, |worker| look(due.0, worker));
-        said.extend(effects.into_iter().map(|effect| (due.0, effect)));
+        // What is noted for a successor is no news.
+        let noted = |effect: &PulseEffect| matches!(effect, PulseEffect::Note { .. });
+        let news = effects.into_iter().filter(|effect| !noted(effect));
+        said.extend(news.map(|effect| (due.0, effect)));
     }
     said
 }
@@ -36,6 +39,7 @@ fn pass(
 fn words(said: &[(u64, PulseEffect)]) -> Vec<(u64, &'static str, u64)> {
     let word = |(at, effect): &(u64, PulseEffect)| match effect {
         PulseEffect::Ask { worker, .. } => (*at, "ask", worker.0),
+        PulseEffect::Note { worker } => (*at, "note", worker.0),
         PulseEffect::Missed { worker, .. } => (*at, "missed", worker.0),
         PulseEffect::Suspect { worker } => (*at, "suspect", worker.0),
         PulseEffect::Hung { worker, .. } => (*at, "hung", worker.0),
@@ -142,16 +146,8 @@ fn our_own_lateness_does_not_count() {
     for _ in 0..6 {
         now += 60_000;
         let said = pulses.tick(Time(now), asleep);
-        assert_eq!(
-            words(&[(
-                now,
-                said.first()
-                    .copied()
-                    .unwrap_or(PulseEffect::Ask { worker: ONE, n: 0 })
-            )])[0]
-                .1,
-            "ask"
-        );
+        let noted = |effect: &PulseEffect| matches!(effect, PulseEffect::Note { .. });
+        assert!(said.iter().all(noted), "{said:?}");
     }
     let said = pass(&mut pulses, now + 60_000, |_, id| asleep(id));
     assert_eq!(words(&said).last().unwrap().1, "hung");
@@ -322,4 +318,74 @@ fn settings_without_sense_are_bounded() {
     );
     let said = pulses.tick(Time(u64::MAX), asleep);
     assert!(!said.is_empty());
+}
+
+/// What is left of a question when its supervisor dies.
+fn left(pulses: &Pulses) -> Option<rota_engine::Unanswered> {
+    let left = pulses.unanswered(ONE)?;
+    let json = serde_json::to_string(&left).unwrap();
+    Some(serde_json::from_str(&json).unwrap())
+}
+
+#[test]
+fn a_successor_goes_on_counting_and_leaves_out_the_time_when_nobody_listened() {
+    let mut first = Pulses::default();
+    first.watch(Time(0), ONE, settings(), false);
+    pass(&mut first, 7000, |_, id| asleep(id));
+    // Dead for a minute: the question at 2 s has counted for five seconds until then.
+    let mut second = Pulses::default();
+    second.resume(Time(67_000), ONE, settings(), false, left(&first));
+    let said = pass(&mut second, 100_000, |_, id| asleep(id));
+    let (asked, suspected) = ((67_000, "ask", 1), (70_000, "suspect", 1));
+    assert_eq!(words(&said), [asked, suspected, (72_000, "hung", 1)]);
+}
+
+#[test]
+fn a_worker_that_answers_its_next_supervisor_is_back() {
+    let mut first = Pulses::default();
+    first.watch(Time(0), ONE, settings(), false);
+    pass(&mut first, 11_900, |_, id| asleep(id));
+    for late in [true, false] {
+        let mut second = Pulses::default();
+        second.resume(Time(12_000), ONE, settings(), false, left(&first));
+        assert_eq!(
+            words(&pass(&mut second, 12_000, |_, id| asleep(id))).len(),
+            1
+        );
+        // The answer to the question of the one that died has waited for us.
+        if late {
+            let old = second.answered(Time(12_001), ONE, 1).unwrap();
+            assert!(!old.missed && old.noted);
+            assert!(left(&second).is_some_and(|left| left.counted.is_zero()));
+            let quiet = pass(&mut second, 13_900, |_, id| asleep(id));
+            assert!(words(&quiet).is_empty(), "what was counted is over");
+        }
+        let answer = second.answered(Time(13_900), ONE, 2).unwrap();
+        assert!(answer.missed && answer.noted);
+        assert_eq!(left(&second), None);
+    }
+}
+
+#[test]
+fn a_successor_gives_a_second_to_answer_whatever_was_counted() {
+    let mut first = Pulses::default();
+    first.watch(Time(0), ONE, settings(), false);
+    pass(&mut first, 11_990, |_, id| asleep(id));
+    let mut second = Pulses::default();
+    second.resume(Time(12_000), ONE, settings(), false, left(&first));
+    let said = pass(&mut second, 20_000, |_, id| asleep(id));
+    assert_eq!(words(&said).last().unwrap(), &(13_000, "hung", 1));
+}
+
+#[test]
+fn nothing_is_noted_of_a_worker_that_answers() {
+    let mut pulses = Pulses::default();
+    pulses.watch(Time(0), ONE, settings(), false);
+    for n in 1..100 {
+        let at = pulses.next_deadline().unwrap();
+        let said = pulses.tick(at, asleep);
+        assert!(matches!(said[..], [PulseEffect::Ask { .. }]));
+        let answer = pulses.answered(Time(at.0 + 200), ONE, n).unwrap();
+        assert!(!answer.noted && left(&pulses).is_none());
+    }
 }

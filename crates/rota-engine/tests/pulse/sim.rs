@@ -160,6 +160,11 @@ impl World {
                 (worker.surely, worker.maybe, worker.changes) = (0, 0, 0);
                 worker.inbox = Some(n);
             }
+            PulseEffect::Note { worker } => {
+                ensure(self.pulses.unanswered(worker).is_some(), || {
+                    "nothing to be noted".to_owned()
+                })?;
+            }
             PulseEffect::Missed { worker, .. } => {
                 let said = self.said.get_mut(&worker).unwrap();
                 ensure(!std::mem::replace(&mut said.out, true), || {

@@ -160,6 +160,7 @@ mod tests {
         let seconds = Duration::from_secs;
         let answer = |missed, counted| {
             Some(Answer {
+                noted: false,
                 missed,
                 silent: seconds(9),
                 counted: seconds(counted),

@@ -34,6 +34,10 @@ impl Supervisor {
         let head_start = self.with(|state| {
             let entry = state.workers.get_mut(&worker)?;
             entry.agent.pulse.suspicion = Some(Suspicion::Looking { hung: None });
+            if entry.agent.pulse.looked_for {
+                // It has had its time once: the verdict must not wait longer than a supervisor lives.
+                return Some(Duration::ZERO);
+            }
             let agent = &entry.prepared.spec.agent;
             let settings = PulseSettings::new(
                 agent.interval.duration(),
@@ -43,6 +47,8 @@ impl Supervisor {
             Some(settings.limit()?.saturating_sub(settings.suspicion()?))
         });
         let Some(head_start) = head_start else { return };
+        // An inspector that we open and do not live to close is not a user's.
+        self.save_worker(worker);
         let limit = head_start + LAST_MOMENT;
         let this = Rc::clone(self);
         let task = tokio::task::spawn_local(async move {

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use rota_api::{Progress, ProgressKind};
-use rota_engine::{PulseEffect, PulseSettings, Pulses, Sight, WorkerId, WorkerStatus};
+use rota_engine::{PulseEffect, PulseSettings, Pulses, Sight, Unanswered, WorkerId, WorkerStatus};
 use rota_node::agent::ToAgent;
 use tokio::sync::Notify;
 
@@ -35,6 +35,11 @@ impl Heart {
         }
         result
     }
+
+    /// What the next supervisor has to know of a worker's silence.
+    pub(crate) fn unanswered(&self, worker: u64) -> Option<Unanswered> {
+        self.pulses.borrow().unanswered(WorkerId(worker))
+    }
 }
 
 /// The heartbeat of one worker.
@@ -42,12 +47,23 @@ impl Heart {
 pub(crate) struct Pulse {
     /// An inspector is open: the worker may be held for as long as somebody likes.
     shielded: bool,
+    /// What an earlier supervisor has noted of its silence, until we ask it ourselves.
+    pub(crate) left: Option<Unanswered>,
+    /// That one was looking for its stack, and it has not answered since.
+    pub(crate) looked_for: bool,
     /// It did not answer for so long that its stack is being looked for.
     pub(super) suspicion: Option<Suspicion>,
     /// For how long its event loop was blocked.
     pub(super) blocks: Blocks,
     /// Where it hung, for the record of its failure.
     pub(super) verdict: Option<Result<Vec<String>, String>>,
+}
+
+impl Pulse {
+    /// Its stack is being looked for, or was since it last answered.
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.looked_for || self.suspicion.is_some()
+    }
 }
 
 impl Supervisor {
@@ -67,6 +83,7 @@ impl Supervisor {
         }
     }
 
+    /// Asks, and looks at those who owe an answer.
     fn feel_pulse(self: &Rc<Self>) {
         let now = self.now();
         let pid = |worker: WorkerId| self.with(|state| state.workers.get(&worker.0)?.pid);
@@ -82,6 +99,7 @@ impl Supervisor {
     fn follow(self: &Rc<Self>, effect: PulseEffect) {
         match effect {
             PulseEffect::Ask { worker, n } => self.tell_agent(worker.0, &ToAgent::Ping { n }),
+            PulseEffect::Note { worker } => self.save_worker(worker.0),
             PulseEffect::Missed { worker, halted, .. } => {
                 self.dispatcher
                     .send(DispatchCommand::StopDealing { worker: worker.0 });
@@ -105,6 +123,33 @@ impl Supervisor {
 
     /// A worker is ready: from now on it has to answer, if it has an agent that can.
     pub(crate) fn start_pulse(&self, worker: u64) {
+        if let Some((settings, shielded)) = self.pulse_settings(worker) {
+            let now = self.now();
+            self.heart
+                .with(|pulses| pulses.watch(now, WorkerId(worker), settings, shielded));
+        }
+    }
+
+    /// The supervisor of a worker has died: it goes on owing what it owed.
+    pub(crate) fn resume_pulse(&self, worker: u64) {
+        let Some((settings, shielded)) = self.pulse_settings(worker) else {
+            return;
+        };
+        let left = self.with(|state| state.workers.get_mut(&worker)?.agent.pulse.left.take());
+        // The order to the dispatcher may have died with whoever gave it.
+        let late = left.is_some_and(|left| left.missing.is_some());
+        self.dispatcher.send(if late {
+            DispatchCommand::StopDealing { worker }
+        } else {
+            DispatchCommand::ResumeDealing { worker }
+        });
+        let now = self.now();
+        self.heart
+            .with(|pulses| pulses.resume(now, WorkerId(worker), settings, shielded, left));
+    }
+
+    /// How a worker is watched, if it is ready and has an agent.
+    fn pulse_settings(&self, worker: u64) -> Option<(PulseSettings, bool)> {
         let ready = self.with(|state| {
             let view = state.engine.worker(WorkerId(worker))?;
             Some(view.status == WorkerStatus::Ready)
@@ -120,12 +165,7 @@ impl Supervisor {
             );
             Some((settings, entry.agent.pulse.shielded))
         });
-        let (Some(true), Some((settings, shielded))) = (ready, settings) else {
-            return;
-        };
-        let now = self.now();
-        self.heart
-            .with(|pulses| pulses.watch(now, WorkerId(worker), settings, shielded));
+        settings.filter(|_| ready == Some(true))
     }
 
     /// A worker leaves, or can say nothing any more: the engine's own limits hold from here on.
@@ -155,6 +195,7 @@ impl Supervisor {
             .with(|pulses| pulses.answered(now, WorkerId(worker), n));
         let suspicion = self.with(|state| {
             let pulse = &mut state.workers.get_mut(&worker)?.agent.pulse;
+            pulse.looked_for = false;
             pulse.suspicion.take()
         });
         if let Some(answer) = answer.filter(|answer| answer.missed) {
@@ -167,6 +208,10 @@ impl Supervisor {
         }
         let debugged = self.is_debugged(worker);
         self.shield(worker, debugged);
+        if answer.is_some_and(|answer| answer.noted) {
+            // Only now: whoever still finds the note lets the worker have connections again.
+            self.save_worker(worker);
+        }
         if !debugged {
             self.note_block(worker, answer, longest, suspicion);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rota_engine::{Generation, Slot};
+use rota_engine::{Generation, Slot, Unanswered};
 use rota_node::agent::Hello;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,12 @@ pub(crate) struct SavedWorker {
     pub(crate) limits: Limits,
     /// It was told to disconnect.
     pub(crate) disconnecting: bool,
+    /// What is known of its silence, if it owes the answer to a ping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unanswered: Option<Unanswered>,
+    /// Its stack was being looked for: its inspector is open by our doing, if it is.
+    #[serde(default)]
+    pub(crate) looked_for: bool,
 }
 
 impl SavedWorker {
@@ -60,6 +66,8 @@ impl SavedWorker {
             hello: worker.agent.hello.clone(),
             limits: worker.limits.clone(),
             disconnecting: worker.disconnecting,
+            unanswered: None,
+            looked_for: worker.agent.pulse.is_suspected(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::support::{
 impl Home {
     /// Kills the supervisor; returns when the next one answers.
     #[track_caller]
-    fn kill_supervisor(&self) -> u32 {
+    pub fn kill_supervisor(&self) -> u32 {
         let (keeper, supervisor) = self.daemon_pids();
         signal(supervisor, Signal::KILL);
         let next = eventually("another supervisor", || {

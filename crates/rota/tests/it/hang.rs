@@ -21,8 +21,17 @@ const LIMIT: Duration = Duration::from_millis(1400);
 const INTERVAL: Duration = Duration::from_millis(400);
 
 fn start(home: &Home, flags: &[&str]) -> Started {
-    let mut all = QUICK.to_vec();
-    all.extend(flags);
+    start_with(home, QUICK, flags)
+}
+
+/// The same with more misses until a worker is hung.
+fn start_patient(home: &Home, misses: &str) -> Started {
+    let but_misses = &QUICK[..QUICK.len() - 1];
+    start_with(home, but_misses, &[misses, "-i", "2"])
+}
+
+fn start_with(home: &Home, heartbeat: &[&str], flags: &[&str]) -> Started {
+    let all = [heartbeat, flags].concat();
     let started = home.start("hang.js", &all);
     until_watched(home);
     started
@@ -346,4 +355,48 @@ fn a_fork_mode_worker_that_hangs_is_replaced_when_it_is_gone() {
             .filter(|answer| answer.pid() != begin.pid())
     });
     home.rota(&["describe", "app"]).ok().says("spinForever");
+}
+
+/// Six misses after the timeout: longer than any supervisor lives here.
+#[test]
+fn a_hang_is_found_although_every_supervisor_dies_before_the_limit() {
+    let home = Home::new();
+    let started = start_patient(&home, "7");
+    // It waits, so that a machine with much else to do does not slow its limit down.
+    let (_poisoned, pid) = poison(&started, "/wait");
+    let mut deaths = 0;
+    while home.app("app").pids().contains(&pid) {
+        assert!(deaths < 30, "{deaths} supervisors did not find it");
+        // As long as a supervisor may live: a third of the limit.
+        std::thread::sleep(Duration::from_millis(1000));
+        home.kill_supervisor();
+        deaths += 1;
+    }
+    assert!(deaths > 1, "one supervisor found it before it died");
+    until_replaced(&home, pid, 2);
+    let failure = home.app("app").0["last_failure"].clone();
+    assert_eq!(failure["kind"], "hung");
+}
+
+#[test]
+fn nobody_is_wronged_however_often_supervisors_die() {
+    let home = Home::new();
+    let started = start_patient(&home, "60");
+    // Out of the rotation when its supervisor dies, and back by the word of the next one.
+    let (mut blocked, pid) = poison(&started, "/block?ms=8000");
+    eventually("its first missed beat", || {
+        home.daemon_log().contains("does not answer").then_some(())
+    });
+    home.kill_supervisor();
+    blocked.receive().unwrap();
+    let served = |connection: &mut Connection| connection.get("/").map(|answer| answer.pid());
+    eventually("it gets connections again", || {
+        let mut connection = Connection::open(started.port).ok()?;
+        (served(&mut connection).ok()? == pid).then_some(())
+    });
+    for _ in 0..4 {
+        home.kill_supervisor();
+    }
+    let app = home.app("app");
+    assert_eq!((app.restarts(), app.pids()), (0, started.pids));
 }

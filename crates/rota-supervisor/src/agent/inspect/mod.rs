@@ -124,6 +124,14 @@ impl Supervisor {
         });
     }
 
+    /// The supervisor before us may have opened the worker's inspector to see its stack, and has not lived to close it.
+    pub(crate) fn disown_inspector(&self, worker: u64) {
+        if let Some(watch) = self.logs.inspector(worker) {
+            watch.hide();
+        }
+        self.tell_agent(worker, &ToAgent::Inspector { open: false });
+    }
+
     fn target(&self, worker: u64) -> Result<Target, String> {
         let watch = self.logs.inspector(worker);
         let agent = self.agent_file.as_ref().map(|file| file.text());
