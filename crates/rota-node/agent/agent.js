@@ -125,7 +125,7 @@ if (cluster !== null && typeof cluster._getServer === 'function') {
       const known = serverOf(server);
       known.id = ++lastServer;
       // Behind the question that has just been sent: this is how rota knows which listener it is.
-      say({ act: 'server', id: known.id });
+      say({ act: 'server', id: known.id, spare: settings.serve_on });
     })();
     return result;
   };
@@ -245,7 +245,7 @@ channels.subscribe('http.server.response.finish', onResponse);
 
 // ---- What rota says ----
 
-process.prependListener('internalMessage', safely((message) => {
+process.prependListener('internalMessage', safely((message, handle) => {
   if (message.cmd === 'NODE_CLUSTER') {
     if (message.act === 'newconn' && message.rota) {
       arriving = message.rota;
@@ -265,6 +265,9 @@ process.prependListener('internalMessage', safely((message) => {
       break;
     case 'handed':
       handed(message.id, message.ok);
+      break;
+    case 'spare':
+      keepSpare(message, handle);
       break;
     case 'inspector':
       inspector(message.open);
@@ -314,6 +317,7 @@ process.on('uncaughtExceptionMonitor', safely((error, origin) => {
 
 // ---- When rota is gone ----
 
+if (settings.serve_on) mindOutput();
 // A listener of `disconnect` on the process would keep it alive, and be seen.
 if (cluster === null) {
   if (!settings.serve_on) {
@@ -329,21 +333,8 @@ if (cluster === null) {
   worker.once('disconnect', () => {
     if (worker.exitedAfterDisconnect) return;
     worker.exitedAfterDisconnect = true;
-    // The end of the channel may be seen a moment before our parent is another one.
-    later(() => { if (!isOrphan()) process.exit(0); }, 200).unref();
+    lost();
   });
-}
-
-// The app may have disconnected by itself: rota has gone only when the keeper has.
-function isOrphan() {
-  if (parent === settings.keeper) return process.ppid !== parent;
-  // Started by way of another program, or so late that the keeper had gone before.
-  try {
-    kill(settings.keeper, 0);
-    return false;
-  } catch (error) {
-    return error.code === 'ESRCH';
-  }
 }
 
 say({ act: 'hello', v: 1, node: process.version, pid: process.pid });

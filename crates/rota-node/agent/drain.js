@@ -71,6 +71,7 @@ function retire(server) {
   }
   const real = server._handle;
   const known = servers.get(server);
+  for (const ref of spares.keys()) if (ref.deref() === server) dropSpare(ref);
   // Where rota accepts, Node has a plain object in the place of a handle.
   if (!real || known.id === 0 || Object.getPrototypeOf(real) === Object.prototype) return;
   const name = {};
@@ -355,6 +356,7 @@ function drained() {
     if (!entry.outer && (entry.open > 0 || entry.upgraded !== '' || entry.requests === 0)) draining.report.cut++;
   }
   sayDrained();
+  if (orphaned) leave();
 }
 
 function sayDrained() {

@@ -16,6 +16,9 @@ pub enum FromAgent {
     Server {
         /// The agent's number of it, from 1.
         id: u32,
+        /// It asks for the listening socket, where rota accepts, to accept from when rota is gone.
+        #[serde(default)]
+        spare: bool,
     },
     /// The answer to a ping, with figures.
     Pong {

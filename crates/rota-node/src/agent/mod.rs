@@ -27,6 +27,7 @@ pub const SOURCE: &str = concat!(
     include_str!("../../agent/figures.js"),
     include_str!("../../agent/tools.js"),
     include_str!("../../agent/drain.js"),
+    include_str!("../../agent/orphan.js"),
     include_str!("../../agent/agent.js"),
     "})();\n",
 );
@@ -50,4 +51,15 @@ pub struct Settings<'a> {
     pub keeper: u32,
     /// The signal that the worker is stopped with, for the same case.
     pub stop_signal: &'a str,
+    /// How it finishes when it serves on and is asked to leave.
+    pub leave: Leave,
+}
+
+/// How a worker without rota finishes what it has. Times in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Leave {
+    /// For that it has this time, then it stops all the same.
+    pub timeout: u64,
+    /// How long a connection may stay idle before it is closed.
+    pub grace: u64,
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::query::SocknameJson;
+use crate::agent::CMD;
 use crate::primary::SockName;
 
 /// The answer to a message with a descriptor that has arrived.
@@ -102,6 +103,19 @@ pub fn leave(seq: u64, ack: u64) -> Vec<u8> {
 #[must_use]
 pub fn disconnect(seq: u64) -> Vec<u8> {
     format!("{{\"cmd\":\"NODE_CLUSTER\",\"act\":\"disconnect\",\"seq\":{seq}}}\n").into_bytes()
+}
+
+/// The message to an agent that goes with the listening socket of that server of its, see
+/// [`crate::agent::FromAgent::Server`].
+#[must_use]
+pub fn spare(server: u32, backlog: i32) -> Vec<u8> {
+    let mut line = Vec::with_capacity(128);
+    open_handle(&mut line, HandleKind::Stream);
+    let rest = format!(
+        "{{\"cmd\":\"{CMD}\",\"act\":\"spare\",\"id\":{server},\"backlog\":{backlog}}}}}\n"
+    );
+    line.extend_from_slice(rest.as_bytes());
+    line
 }
 
 /// The part of a connection's message that is the same for all connections of a listener.

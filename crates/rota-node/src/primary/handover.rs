@@ -11,9 +11,11 @@ use std::sync::Arc;
 use super::core::Primary;
 use super::hash;
 use super::listener::Listener;
-use super::member::{Connection, Handed, Member};
-use super::types::{Host, ListenerId, Millis, Notice, Role, Violation, WorkerId};
+use super::member::{Connection, Handed, InFlight, Member};
+use super::types::{Host, ListenerId, Millis, Notice, Role, SocketId, Violation, WorkerId};
 use crate::agent::{self, DrainOrder, FromAgent, Handover, ToAgent};
+use crate::balance::Balance;
+use crate::channel::outgoing;
 
 /// Connections of one giver that nobody has acknowledged yet. More stay with the giver.
 const MAX_HANDING: usize = 256;
@@ -63,7 +65,7 @@ impl<C> Primary<C> {
             return host.notice(worker, Notice::Internal(json));
         };
         match message {
-            FromAgent::Server { id } => self.names_server(worker, id, host),
+            FromAgent::Server { id, spare } => self.names_server(worker, id, spare, host),
             // Without its connection it means nothing.
             FromAgent::Handover(_) => self.violation(worker, Violation::BadCluster, host),
             FromAgent::Hello(ref hello) => {
@@ -108,7 +110,13 @@ impl<C> Primary<C> {
     }
 
     /// The number of the server whose question came just before.
-    fn names_server(&mut self, worker: WorkerId, id: u32, host: &mut impl Host<Connection = C>) {
+    fn names_server(
+        &mut self,
+        worker: WorkerId,
+        id: u32,
+        spare: bool,
+        host: &mut impl Host<Connection = C>,
+    ) {
         let again = self.may_name_again(worker);
         let Some(member) = self.members.get_mut(&worker) else {
             return;
@@ -129,8 +137,41 @@ impl<C> Primary<C> {
             }
             Some(listener) => {
                 member.servers.insert(id, listener);
+                if spare {
+                    self.send_spare(worker, id, listener, host);
+                }
             }
         }
+    }
+
+    /// Gives a worker the socket from which we accept for it, for the time when we are gone.
+    fn send_spare(
+        &mut self,
+        worker: WorkerId,
+        server: u32,
+        id: ListenerId,
+        host: &mut impl Host<Connection = C>,
+    ) {
+        let (Some(listener), Some(member)) =
+            (self.listeners.get(&id), self.members.get_mut(&worker))
+        else {
+            return;
+        };
+        let balance = listener.attachment(worker).map(|a| a.balance);
+        if !matches!(balance, Some(Balance::RoundRobin | Balance::IpHash)) || member.is_silent() {
+            return;
+        }
+        let socket = SocketId {
+            listener: id,
+            slot: None,
+        };
+        let line = outgoing::spare(server, listener.backlog());
+        host.send_socket(worker, &line, socket);
+        member.in_flight.push_back(InFlight::Socket {
+            line: line.into(),
+            socket,
+            tries: 1,
+        });
     }
 
     /// Makes a connection ours, if there is somebody who can take it. Returns where it waits.

@@ -101,6 +101,11 @@ impl<C> Listener<C> {
         }
     }
 
+    /// The length of its queue.
+    pub(super) fn backlog(&self) -> i32 {
+        backlog_of(&self.bind)
+    }
+
     /// Puts a connection among those that wait, in the order of their arrival.
     pub(super) fn put_back(&mut self, connection: Connection<C>) {
         let later = |c: &Connection<C>| c.arrival > connection.arrival;

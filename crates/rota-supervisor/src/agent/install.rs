@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use rota_config::{AppSpec, GuardLoss};
-use rota_node::agent::{SOURCE, Settings, VARIABLE};
+use rota_node::agent::{Leave, SOURCE, Settings, VARIABLE};
 
 /// The agent's file in `ROTA_HOME`. Its name has a part made from its content, so that workers of an
 /// older rota keep theirs.
@@ -74,6 +74,10 @@ impl AgentFile {
             serve_on: spec.agent.guard_loss == GuardLoss::Serve,
             keeper,
             stop_signal: spec.stop.signal.as_str(),
+            leave: Leave {
+                timeout: spec.stop.drain_timeout.millis(),
+                grace: spec.stop.idle_grace.millis(),
+            },
         };
         let Ok(settings) = serde_json::to_string(&settings) else {
             return Vec::new();
