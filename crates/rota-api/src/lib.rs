@@ -56,5 +56,5 @@ pub use tools::{
 };
 pub use view::{
     AppList, AppView, ExceptionView, FailureKind, FailureView, LastExit, LimitsView, RolloutView,
-    SettingsView, Version, WorkerView,
+    SettingsView, SurvivorView, Version, WorkerView,
 };

@@ -28,6 +28,22 @@ pub struct Version {
     /// What it can do with control groups. `None` from a daemon that does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroups: Option<CgroupsView>,
+    /// Workers of a daemon before this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub survivors: Vec<SurvivorView>,
+}
+
+/// A worker of a daemon before this one, whose keeper was killed. It serves until this daemon's own do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SurvivorView {
+    /// Its app's name.
+    pub app: String,
+    /// Its slot.
+    pub slot: u32,
+    /// Its process.
+    pub pid: u32,
+    /// It has been asked to finish and leave.
+    pub leaving: bool,
 }
 
 /// `GET /v1/apps`.
@@ -35,6 +51,9 @@ pub struct Version {
 pub struct AppList {
     /// In the order in which they were first started.
     pub apps: Vec<AppView>,
+    /// Workers of a daemon before this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub survivors: Vec<SurvivorView>,
 }
 
 /// One app.

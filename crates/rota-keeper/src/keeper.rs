@@ -313,6 +313,7 @@ impl Keeper {
             series: self.supervisor.series(),
             upgrade: self.upgrade.note().cloned(),
             groups: Some(Box::new(self.groups.note())),
+            mark: Some(self.tag.keeper().to_owned()),
         }));
         for (key, entry) in self.store.iter() {
             let message = FromKeeper::Entry {

@@ -15,8 +15,7 @@ use rustix::io::Errno;
 use crate::groups::NoGroup;
 use crate::keeper::Keeper;
 use crate::link::Packet;
-use crate::protocol::{FromKeeper, Refusal, SpawnSpec, SpawnStage, ToKeeper};
-use crate::tag;
+use crate::protocol::{FromKeeper, MARK, Refusal, SpawnSpec, SpawnStage, ToKeeper};
 
 /// How far up a process's parents are looked for the worker that it claims to belong to.
 const ANCESTORS_MAX: usize = 64;
@@ -222,7 +221,7 @@ impl Keeper {
         process.env.clone_from(&spec.env.0);
         process
             .env
-            .push((OsString::from(tag::NAME), self.tag.of(child).into()));
+            .push((OsString::from(MARK), self.tag.of(child).into()));
         process.cwd = spec.cwd.as_ref().map(Into::into);
         // A number over i32::MAX becomes a negative one, which spawning refuses.
         let numbers = spec

@@ -6,8 +6,7 @@ use std::path::Path;
 
 use rota_sys::procfs;
 
-/// The variable in the environment of every worker: `<keeper>:<child>`.
-pub(crate) const NAME: &str = "ROTA_WORKER";
+use crate::protocol::MARK;
 
 /// Marks of this keeper: no other keeper's children are ever taken for its own.
 #[derive(Debug)]
@@ -58,7 +57,7 @@ impl Tag {
 
     /// The child that a process belongs to by its environment.
     pub(crate) fn read(&self, process: u32) -> Option<u64> {
-        self.child_of(&procfs::environ_value(process, NAME).ok()??)
+        self.child_of(&procfs::environ_value(process, MARK).ok()??)
     }
 }
 

@@ -127,6 +127,7 @@ fn answers() -> Vec<FromKeeper> {
             why: Some("cpu was not delegated".to_owned()),
             hint: None,
         })),
+        mark: Some("0123456789abcdef".to_owned()),
     };
     let unknown = ExitInfo {
         status: ExitStatus::Unknown,
@@ -148,6 +149,7 @@ fn answers() -> Vec<FromKeeper> {
             last_exit: None,
             upgrade: None,
             groups: None,
+            mark: None,
             ..hello.clone()
         }),
         FromKeeper::Hello(hello),
@@ -435,6 +437,7 @@ fn a_greeting_of_an_earlier_keeper_is_understood() {
     };
     assert_eq!((hello.protocol, hello.restarts, hello.series), (1, 3, 0));
     assert_eq!((hello.upgrade, hello.groups), (None, None));
+    assert_eq!(hello.mark, None);
 }
 
 #[test]

@@ -317,7 +317,7 @@ impl Supervisor {
         }
     }
 
-    fn perform_all(self: &Rc<Self>, effects: Vec<Effect>) {
+    pub(crate) fn perform_all(self: &Rc<Self>, effects: Vec<Effect>) {
         let events: Vec<_> = effects
             .into_iter()
             .filter_map(|effect| self.perform(effect))

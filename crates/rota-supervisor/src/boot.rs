@@ -21,6 +21,7 @@ use crate::operations::{Caller, Operations};
 use crate::orders::Orders;
 use crate::output::{self, LogHub, LogOptions, LogTrouble, Terminal};
 use crate::protection::Protection;
+use crate::record::Recorder;
 use crate::run::Options;
 use crate::saved::Left;
 use crate::supervisor::{Parts, Supervisor};
@@ -28,6 +29,9 @@ use crate::words;
 
 /// How many notices of programs may wait to be dealt with.
 const NOTICES: usize = 256;
+
+/// So long apps of a daemon before wait for a `start` that names them, unless another request comes.
+const FIRST_REQUEST: Duration = Duration::from_millis(500);
 
 /// How long answers to the last callers may take to get out.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -65,6 +69,7 @@ pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, 
     let mut left = receive(&keeper).await?;
     let api = left.api.take().ok_or(BootError::NoApiSocket)?;
     let ledger = protection.ledger;
+    let shadow = protection.shadow;
     let rescued = protection.begin(&keeper, &mut left);
     let (mut estate, mut restored) = Estate::of(&mut left);
     restored.ledger = ledger;
@@ -96,6 +101,7 @@ pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, 
         dispatcher: Orders::new(dispatcher),
         logs,
         notices,
+        record: Recorder::new(hello.mark.clone(), shadow),
         engine: estate.engine.take(),
         operations: left
             .operations
@@ -109,6 +115,7 @@ pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, 
     if !rescued.complete {
         supervisor.say("connections that were on their way to workers may have been lost");
     }
+    supervisor.meet_survivors().await;
     begin(&supervisor, &hello, estate, adopted.workers, left.boot);
     supervisor.keeper.up();
     let keeper_gone = Rc::new(Cell::new(false));
@@ -120,7 +127,7 @@ pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, 
                 supervisor.on_notification(worker, notice);
             }
             code = supervisor.ended() => {
-                finish(&supervisor, code).await;
+                finish(&supervisor, code, keeper_gone.get()).await;
                 ledger.farewell();
                 return if keeper_gone.get() { Err(BootError::KeeperGone) } else { Ok(code) };
             }
@@ -188,11 +195,13 @@ fn begin(
         supervisor.logs.name_workers();
     }
     supervisor.take_over(estate, heard);
+    supervisor.recover_known();
     if let Some(note) = &hello.upgrade {
         supervisor.upgraded(note);
     }
     if let Some(boot) = boot.filter(|_| first) {
         start_with(supervisor, &boot);
+        supervisor.adopt_survivors();
     }
 }
 
@@ -243,6 +252,14 @@ fn spawn_tasks(supervisor: &Rc<Supervisor>, api: OwnedFd, keeper_gone: &Rc<Cell<
     let this = Rc::clone(supervisor);
     tokio::task::spawn_local(async move { this.keep_pulse().await });
     let this = Rc::clone(supervisor);
+    tokio::task::spawn_local(async move { this.keep_record().await });
+    let this = Rc::clone(supervisor);
+    tokio::task::spawn_local(async move {
+        // Who has started the daemon probably has something to say about the apps.
+        tokio::time::sleep(FIRST_REQUEST).await;
+        this.adopt_survivors();
+    });
+    let this = Rc::clone(supervisor);
     tokio::task::spawn_local(async move {
         if let Err(error) = crate::api::serve(Rc::clone(&this), api).await {
             this.say(&format!("the API cannot be served: {error}"));
@@ -276,11 +293,15 @@ fn spawn_tasks(supervisor: &Rc<Supervisor>, api: OwnedFd, keeper_gone: &Rc<Cell<
 }
 
 /// The last acts: answers that are under way, output that has been read, the socket's path.
-async fn finish(supervisor: &Rc<Supervisor>, code: u8) {
+/// If the keeper has gone, the home is not ours any more, and may be another daemon's already.
+async fn finish(supervisor: &Rc<Supervisor>, code: u8, keeper_gone: bool) {
+    supervisor.end_record(!keeper_gone).await;
     // Ends those who follow the logs as well.
     supervisor.logs.close().await;
     let _ = tokio::time::timeout(LAST_ANSWERS, supervisor.api_connections.none_left()).await;
-    // The path may be gone, or the folder.
-    let _ = std::fs::remove_file(supervisor.home.api_socket());
+    if !keeper_gone {
+        // The path may be gone, or the folder.
+        let _ = std::fs::remove_file(supervisor.home.api_socket());
+    }
     supervisor.keeper.exit(code);
 }

@@ -48,6 +48,9 @@ impl Supervisor {
                 std::mem::take(&mut changes.workers),
             )
         });
+        if !(apps.is_empty() && workers.is_empty()) {
+            self.record.touch();
+        }
         for app in apps {
             self.write_app(app);
         }
@@ -91,6 +94,7 @@ impl Supervisor {
         if changed.is_empty() {
             return;
         }
+        self.record.touch();
         for app in changed {
             let blob = self.with(|state| state.engine.save_app(app).as_ref().and_then(json));
             match blob {

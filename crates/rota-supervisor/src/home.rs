@@ -24,6 +24,16 @@ impl Home {
         self.root.join("rota.sock")
     }
 
+    /// What is to run, for the next daemon if this one is killed.
+    pub fn apps_file(&self) -> PathBuf {
+        self.root.join("apps.json")
+    }
+
+    /// Which processes run, for the same case.
+    pub fn workers_file(&self) -> PathBuf {
+        self.root.join("workers.json")
+    }
+
     /// Where the workers' output goes.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")

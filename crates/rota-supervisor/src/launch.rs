@@ -241,6 +241,7 @@ impl Supervisor {
             slot,
             generation,
             pid: None,
+            identity: None,
             spawned_pid: None,
             group: None,
             started,

@@ -107,21 +107,26 @@ impl Supervisor {
         self.keeper.drop_entry(&engine_key(app));
         let removed = self.with(|state| {
             state.positions.remove(&app);
-            state.apps.remove(&app)
+            let removed = state.apps.remove(&app)?;
+            state.survivors.drop_app(removed.name());
+            Some(removed)
         });
+        self.record.touch();
         if let Some(app) = removed {
             crate::listen::remove_files(&app.sockets);
             self.logs.remove_app(app.name());
         }
     }
 
-    fn shutdown_complete(&self) {
+    fn shutdown_complete(self: &Rc<Self>) {
         self.with(|state| {
             for app in state.apps.values() {
                 crate::listen::remove_files(&app.sockets);
             }
         });
-        self.end(0);
+        if !self.await_survivors(false) {
+            self.end(0);
+        }
     }
 
     /// `rota run` ends when every app has ended by itself or was given up.

@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) struct Protection {
     /// Where connections are entered.
     pub(crate) ledger: Ledger,
+    /// The shadow's process.
+    pub(crate) shadow: Option<u32>,
     /// The shadow's line, for the next supervisor.
     line: Option<OwnedFd>,
 }
@@ -30,6 +32,7 @@ impl Protection {
             ));
             Self {
                 ledger: Ledger::none(),
+                shadow: None,
                 line: None,
             }
         })
@@ -55,9 +58,10 @@ fn start() -> io::Result<Protection> {
     let ledger = Ledger::new()?;
     let (ours, next) = shadow::line()?;
     // Held by nobody: it ends with this process.
-    let _shadow = Shadow::start(ledger, ours)?;
+    let shadow = Shadow::start(ledger, ours)?;
     Ok(Protection {
         ledger,
+        shadow: Some(shadow.pid()),
         line: Some(next),
     })
 }

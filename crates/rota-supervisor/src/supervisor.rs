@@ -20,6 +20,8 @@ use crate::operations::Operations;
 use crate::orders::Orders;
 use crate::output::LogHub;
 use crate::progress::RolloutPosition;
+use crate::record::Recorder;
+use crate::survivors::Survivors;
 use crate::worker::Workers;
 
 /// Everything that the main thread works on. Methods never wait: what takes time is a task that
@@ -49,6 +51,8 @@ pub struct Supervisor {
     pub(crate) agent_file: Option<AgentFile>,
     /// The heartbeats of the workers.
     pub(crate) heart: Heart,
+    /// What the next daemon finds if the keeper is killed.
+    pub(crate) record: Recorder,
     /// Callers of the API.
     pub api_connections: crate::api::Connections,
     /// Notices of programs with a notify socket come in here.
@@ -83,6 +87,8 @@ pub struct State {
     pub something_failed: bool,
     /// The command that has asked for another program.
     pub upgrading: Option<CommandId>,
+    /// Workers that a daemon before has left behind.
+    pub(crate) survivors: Survivors,
     /// What the keeper has not been told of yet.
     pub(crate) changes: Changes,
 }
@@ -107,6 +113,8 @@ pub struct Parts {
     pub logs: LogHub,
     /// Where notices of programs with a notify socket go.
     pub notices: notify::Sender,
+    /// Who writes down what the next daemon finds.
+    pub(crate) record: Recorder,
     /// Lifecycle policy, as an earlier supervisor has left it.
     pub engine: Option<Engine>,
     /// Commands under way, as an earlier supervisor has left them.
@@ -132,6 +140,7 @@ impl Supervisor {
             logs: parts.logs,
             agent_file: agent_file.ok(),
             heart: Heart::default(),
+            record: parts.record,
             api_connections: crate::api::Connections::default(),
             notices: parts.notices,
             state: RefCell::new(State {
@@ -146,6 +155,7 @@ impl Supervisor {
                 stopping: false,
                 something_failed: false,
                 upgrading: None,
+                survivors: Survivors::default(),
                 changes: Changes::default(),
             }),
             rearm: Notify::new(),
@@ -184,6 +194,12 @@ impl Supervisor {
                 }
             }
         });
+        self.tend_survivors();
+        self.wake();
+    }
+
+    /// The engine's next deadline may be another one.
+    pub(crate) fn wake(&self) {
         self.rearm.notify_one();
     }
 

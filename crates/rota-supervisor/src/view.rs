@@ -30,6 +30,7 @@ impl Supervisor {
             home: self.home.root().display().to_string(),
             foreground: self.foreground,
             cgroups: Some(self.holding.view()),
+            survivors: self.with(|state| state.survivors.views()),
         }
     }
 

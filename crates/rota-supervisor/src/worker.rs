@@ -14,6 +14,7 @@ use crate::last_words::LastWords;
 use crate::limits::Limits;
 use crate::notify::NotifySocket;
 use crate::output;
+use crate::record::Identity;
 
 /// What makes a worker ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub struct Worker {
     pub prepared: Rc<Prepared>,
     /// Its process, once it exists; the main process by `MAINPID=` if it named another.
     pub pid: Option<u32>,
+    /// The same with the time of its start, once somebody wanted to know.
+    pub(crate) identity: Option<Identity>,
     /// The process that was spawned, whatever `MAINPID=` said since.
     pub spawned_pid: Option<u32>,
     /// The control group that holds it, if one does.

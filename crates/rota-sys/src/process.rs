@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open as open};
@@ -90,6 +90,27 @@ pub fn pidfd_kill(pidfd: impl AsFd, signal: Signal) -> io::Result<()> {
         )
     };
     result(if code == -1 { -1 } else { 0 })
+}
+
+/// Whether the process that a pidfd stands for has exited.
+///
+/// # Errors
+/// When the kernel has no memory to look.
+pub fn has_exited(pidfd: impl AsFd) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
+    Ok(poll(&mut fds, Some(&Timespec::default()))? > 0)
+}
+
+/// A copy of another process's descriptor, close-on-exec: both have the same open file.
+///
+/// # Errors
+/// `EPERM` when this process may not look into that one (`PTRACE_MODE_ATTACH_REALCREDS`: another user's, or Yama's
+/// `ptrace_scope`), `EBADF` when it has no such descriptor, `ESRCH` when it has exited, `ENOSYS` before Linux 5.6.
+pub fn copy_descriptor(pidfd: impl AsFd, number: RawFd) -> io::Result<OwnedFd> {
+    use rustix::process::{ForeignRawFd, PidfdGetfdFlags, pidfd_getfd};
+    let number: ForeignRawFd = number;
+    Ok(pidfd_getfd(pidfd, number, PidfdGetfdFlags::empty())?)
 }
 
 /// The process id of some child that has exited and has not been reaped; it stays as it is (a zombie, whose

@@ -103,8 +103,7 @@ pub fn children(process: u32) -> io::Result<Vec<u32>> {
 }
 
 fn children_by_scan(parent: u32) -> io::Result<Vec<u32>> {
-    let pids = fs::read_dir("/proc")?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let pids = processes()?.into_iter();
     Ok(pids
         .filter(|pid| stat(*pid).is_ok_and(|stat| stat.parent == parent))
         .collect())
@@ -155,18 +154,59 @@ pub fn fd_count(process: u32) -> io::Result<usize> {
 /// # Errors
 /// `PermissionDenied` for a process of somebody else, `NotFound` when there is none.
 pub fn sockets(process: u32) -> io::Result<Vec<u32>> {
-    let mut numbers = Vec::new();
+    let all = socket_descriptors(process)?;
+    Ok(all.into_iter().map(|(_, number)| number).collect())
+}
+
+/// The sockets that a process has open: its descriptors and the kernel's numbers.
+///
+/// # Errors
+/// `PermissionDenied` for a process of somebody else, `NotFound` when there is none.
+pub fn socket_descriptors(process: u32) -> io::Result<Vec<(i32, u32)>> {
+    let mut found = Vec::new();
     for entry in fs::read_dir(path(process, "fd"))? {
+        let entry = entry?;
         // It may have been closed since the folder was read.
-        let Ok(target) = fs::read_link(entry?.path()) else {
+        let Ok(target) = fs::read_link(entry.path()) else {
             continue;
         };
-        let name = target
-            .to_str()
-            .and_then(|name| name.strip_prefix("socket:["));
-        numbers.extend(name.and_then(|name| name.strip_suffix(']')?.parse::<u32>().ok()));
+        let name = target.to_str();
+        let name = name.and_then(|name| name.strip_prefix("socket:[")?.strip_suffix(']'));
+        let descriptor = entry.file_name();
+        let descriptor = descriptor.to_str().and_then(|text| text.parse().ok());
+        let number = name.and_then(|name| name.parse().ok());
+        found.extend(descriptor.zip(number));
     }
-    Ok(numbers)
+    Ok(found)
+}
+
+/// Every process that there is.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn processes() -> io::Result<Vec<u32>> {
+    let all = fs::read_dir("/proc")?;
+    Ok(all
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+        .collect())
+}
+
+/// The user that a process runs as (its effective one; root, if nobody but root may look into it).
+///
+/// # Errors
+/// `NotFound` when there is no such process.
+pub fn user(process: u32) -> io::Result<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(fs::metadata(format!("/proc/{process}"))?.uid())
+}
+
+/// What tells this run of the machine from all others.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn boot_id() -> io::Result<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(text.trim_end().to_owned())
 }
 
 /// How many files a process may have open (its soft limit); `None` without a limit.

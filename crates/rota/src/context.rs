@@ -2,13 +2,15 @@
 
 use std::future::Future;
 use std::io::Write as _;
+use std::path::Path;
 
 use rota_api::ExitCode;
 use rota_api::client::Client;
+use rota_supervisor::LeftBehind;
 
 use crate::daemon::Home;
 use crate::failure::{Failure, Stop};
-use crate::output::{Out, Paint, Progress};
+use crate::output::{Out, Paint, Progress, clean, orphans};
 
 /// What every verb needs.
 #[derive(Debug)]
@@ -58,7 +60,15 @@ impl Context {
     /// # Errors
     /// If it is not, or cannot be reached.
     pub async fn client(&self) -> Result<Client, Failure> {
-        let client = Client::connect(self.home()?.path()).await?;
+        let home = self.home()?.path();
+        let client = Client::connect(home).await.map_err(|error| {
+            let absent = error.is_absent();
+            let mut failure = Failure::from(error);
+            if absent {
+                tell_orphans(&mut failure, home);
+            }
+            failure
+        })?;
         Ok(self.telling(client))
     }
 
@@ -89,6 +99,19 @@ impl Context {
             })?;
         runtime.block_on(verb)
     }
+}
+
+/// There is no daemon, but there may be workers of one.
+fn tell_orphans(failure: &mut Failure, home: &Path) {
+    let left = LeftBehind::in_home(home);
+    let Some(first) = left.workers.first() else {
+        return;
+    };
+    failure.detail = orphans(&left.workers);
+    failure.hint = Some(format!(
+        "`rota start {}` starts a daemon that takes their place over",
+        clean(&first.app)
+    ));
 }
 
 /// Says something on standard error that nobody needs to read.

@@ -262,6 +262,10 @@ pub struct Hello {
     /// What the keeper can do with control groups; `None` from one that knows nothing of them.
     #[n(8)]
     pub groups: Option<Box<GroupsNote>>,
+    /// What the marks of this keeper's children begin with: their variable [`super::MARK`] is `<mark>:<child>`.
+    /// Keepers that do not tell have none to tell.
+    #[n(9)]
+    pub mark: Option<String>,
 }
 
 /// What has become of an upgrade.

@@ -95,6 +95,10 @@ pub use spawn_spec::{Env, SpawnSpec};
 /// which a process that was to be another user's would be root's.
 pub const PROTOCOL_VERSION: u32 = 3;
 
+/// The variable in the environment of every child that says whose it is: `<mark of the keeper>:<child>`, see
+/// [`Hello::mark`].
+pub const MARK: &str = "ROTA_WORKER";
+
 /// The longest key of an entry, in bytes.
 pub const KEY_MAX: usize = 256;
 

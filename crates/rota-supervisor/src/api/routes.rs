@@ -18,6 +18,11 @@ use crate::supervisor::Supervisor;
 
 /// Answers one request.
 pub(super) async fn answer(supervisor: &Rc<Supervisor>, request: Request<Incoming>) -> Answer {
+    // What `start` names is its caller's to describe, and who asks for the version may be about to.
+    let starts = (request.method(), request.uri().path()) == (&Method::POST, paths::APPS);
+    if !starts && request.uri().path() != paths::VERSION {
+        supervisor.adopt_survivors();
+    }
     let result = match (request.method(), request.uri().path()) {
         (&Method::GET, paths::VERSION) => Ok(http::json(&supervisor.version())),
         (&Method::GET, paths::APPS) => apps(supervisor, request).await,
@@ -49,7 +54,8 @@ async fn apps(supervisor: &Rc<Supervisor>, request: Request<Incoming>) -> Result
         Some(chosen.into_iter().map(|s| s.app).collect::<Vec<_>>())
     };
     let apps = supervisor.views(chosen.as_deref()).await;
-    Ok(http::json(&AppList { apps }))
+    let survivors = supervisor.with(|state| state.survivors.views());
+    Ok(http::json(&AppList { apps, survivors }))
 }
 
 async fn start(
@@ -65,7 +71,11 @@ async fn start(
         token,
         wait,
         || Ok(names),
-        |caller| supervisor.start(request, caller),
+        |caller| {
+            let started = supervisor.start(request, caller);
+            supervisor.adopt_survivors();
+            started
+        },
     )
 }
 

@@ -143,6 +143,11 @@ pub(super) fn inherited(fd: BorrowedFd<'_>, backlog: i32, udp: bool) -> Result<B
     if !udp {
         rustix::net::listen(&fd, backlog).map_err(code)?;
     }
+    named(fd)
+}
+
+/// With the address that it has. Its file, if it has one, is somebody else's.
+fn named(fd: OwnedFd) -> Result<Bound, Code> {
     let name = rustix::net::getsockname(&fd).map_err(code)?;
     let name = match SocketAddr::try_from(name.clone()) {
         Ok(address) => SockName::Ip(address),
@@ -158,6 +163,22 @@ pub(super) fn inherited(fd: BorrowedFd<'_>, backlog: i32, udp: bool) -> Result<B
         name,
         path: None,
     })
+}
+
+/// A socket that listens already, or takes datagrams; `None`: it is something else.
+pub(super) fn recovered(fd: OwnedFd) -> Option<Bound> {
+    use rustix::net::sockopt::{socket_acceptconn, socket_type};
+    let datagrams = socket_type(&fd) == Ok(SocketType::DGRAM);
+    if !datagrams && socket_acceptconn(&fd) != Ok(true) {
+        return None;
+    }
+    let mut bound = named(fd).ok()?;
+    if let SockName::Path(path) = &bound.name {
+        let path = path.clone();
+        let file = file_id(&path);
+        bound.path = Some(SocketPath { path, file });
+    }
+    Some(bound)
 }
 
 /// Another socket on the address of `first`, to which the kernel gives a share of the connections.
@@ -197,7 +218,7 @@ fn ip_bound(fd: OwnedFd) -> Result<Bound, Code> {
 }
 
 /// An IP address, with the interface of a link-local one (`fe80::1%eth0`).
-fn parse(text: &str, port: u16) -> Result<SocketAddr, Code> {
+pub(super) fn parse(text: &str, port: u16) -> Result<SocketAddr, Code> {
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(SocketAddr::new(ip, port));
     }

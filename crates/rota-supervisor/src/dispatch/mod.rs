@@ -22,6 +22,7 @@ mod limits;
 mod live;
 mod orders;
 mod read;
+mod recovered;
 mod restore;
 mod shell;
 mod sockets;

@@ -51,6 +51,9 @@ impl Shell {
                 self.forget_worker(worker);
             }
             Order::InheritFd { app, number, fd } => self.io.sockets.inherit(app, number, fd),
+            Order::Recover { app, fd } => self.io.sockets.recovered.add(app, fd),
+            Order::BindBeside { app } => self.io.sockets.recovered.bind_beside(app),
+            Order::EndRecovery { app } => self.io.sockets.recovered.end(app),
             Order::RetireIdleListeners { app } => {
                 self.with_primary(app, |primary, host, _| primary.retire_idle(host));
             }
@@ -80,6 +83,7 @@ impl Shell {
         self.apps.remove(&app);
         self.io.keep.drop_entry(&primary_key(app));
         self.io.sockets.forget_inherited(app);
+        self.io.sockets.recovered.end(app);
     }
 
     fn stats(&self) -> Stats {

@@ -13,6 +13,7 @@ use rustix::net::{Shutdown, SocketFlags, acceptfrom_with};
 
 use super::bind::{self, Bound, SocketPath, TcpOptions};
 use super::keep::SocketFile;
+use super::recovered::{self, Recovered};
 use super::token::Token;
 use crate::shadow::{Guarded, Ledger};
 
@@ -53,6 +54,8 @@ pub(super) struct Sockets {
     inherited: HashMap<(u32, i32), OwnedFd>,
     /// As whom the files of Unix sockets are made and removed, where that is not this process's own user.
     acting: HashMap<u32, FsUser>,
+    /// What a dead daemon's workers listen on.
+    pub(super) recovered: Recovered,
     last: u64,
 }
 
@@ -142,7 +145,21 @@ impl Sockets {
         self.last = self.last.max(number);
     }
 
-    fn bind(&self, app: u32, what: &Bind) -> Result<Bound, Code> {
+    fn bind(&mut self, app: u32, what: &Bind) -> Result<Bound, Code> {
+        let first = match what {
+            Bind::Sibling { of, .. } => {
+                let id = SocketId {
+                    listener: *of,
+                    slot: None,
+                };
+                self.get(app, id).map(|(_, socket)| socket.fd.as_fd())
+            }
+            _ => None,
+        };
+        let wanted = recovered::Wanted::of(what, first);
+        if let Some(bound) = wanted.and_then(|wanted| self.recovered.take(app, &wanted)) {
+            return Ok(bound);
+        }
         match what {
             Bind::Tcp {
                 address,
@@ -153,7 +170,7 @@ impl Sockets {
                 let options = TcpOptions {
                     ipv6_only: *ipv6_only,
                     backlog: *backlog,
-                    reuse_port: false,
+                    reuse_port: self.recovered.is_beside(app),
                 };
                 bind::tcp(address.as_deref(), *port, options)
             }

@@ -96,6 +96,24 @@ pub enum DispatchCommand {
         /// The socket.
         fd: OwnedFd,
     },
+    /// A socket on which workers of the app's listen that a dead daemon has left behind: the app's own workers get it when
+    /// they ask for its address. To be sent before the app's first worker.
+    Recover {
+        /// The app.
+        app: u32,
+        /// The socket.
+        fd: OwnedFd,
+    },
+    /// Such sockets could not be had: the app's new ones are bound beside them, as far as the kernel lets them.
+    BindBeside {
+        /// The app.
+        app: u32,
+    },
+    /// Closes our copies of such sockets that nobody has asked for.
+    EndRecovery {
+        /// The app.
+        app: u32,
+    },
     /// Closes the app's listeners that no worker uses. Send it when a rollout has ended (the new
     /// code may listen elsewhere) and when the app has stopped.
     RetireIdleListeners {
@@ -300,6 +318,9 @@ impl fmt::Debug for DispatchCommand {
             Self::CloseChannel { worker } => write!(f, "CloseChannel({worker})"),
             Self::RemoveWorker { worker } => write!(f, "RemoveWorker({worker})"),
             Self::InheritFd { app, number, .. } => write!(f, "InheritFd(app {app}, {number})"),
+            Self::Recover { app, .. } => write!(f, "Recover(app {app})"),
+            Self::BindBeside { app } => write!(f, "BindBeside({app})"),
+            Self::EndRecovery { app } => write!(f, "EndRecovery({app})"),
             Self::RetireIdleListeners { app } => write!(f, "RetireIdleListeners({app})"),
             Self::RemoveApp { app } => write!(f, "RemoveApp({app})"),
             Self::Stats { .. } => f.write_str("Stats"),

@@ -55,6 +55,9 @@ impl Supervisor {
     /// Ends the daemon with everything in it.
     pub(crate) fn shut_down(self: &Rc<Self>, now: bool, caller: Caller) {
         self.say(if now { "stopping at once" } else { "stopping" });
+        if now {
+            self.hurry_survivors();
+        }
         let id = self.with(|state| {
             state.stopping = true;
             let operation = state.operations.begin("shutdown", caller);

@@ -45,7 +45,11 @@ impl Supervisor {
     fn start_one(self: &Rc<Self>, operation: u64, known: Option<AppId>, prepared: Rc<Prepared>) {
         let name = prepared.spec.name.as_str().to_owned();
         let policy = prepared.policy(self.cpus);
-        let sockets = match listen::open(&prepared.spec) {
+        let sockets = match self.recovered_listen(&prepared.spec) {
+            Some(sockets) => Ok(sockets),
+            None => listen::open(&prepared.spec),
+        };
+        let sockets = match sockets {
             Ok(sockets) => sockets,
             Err(error) if known.is_some_and(|app| self.same_sockets(app, &prepared.spec)) => {
                 // The app's own sockets are in the way: they are kept.
@@ -63,6 +67,8 @@ impl Supervisor {
             let (app, generation) = register(state, known, prepared);
             (app, generation, state.operations.add(operation, app, &name))
         });
+        self.forget_pending(&name);
+        self.recover_sockets(app, &name);
         if !sockets.is_empty() {
             self.own_sockets(app, sockets);
         }

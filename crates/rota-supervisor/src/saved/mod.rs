@@ -58,7 +58,7 @@ fn read<T: DeserializeOwned>(blob: &[u8]) -> Result<T, String> {
 }
 
 /// Refuses a form that this program does not know.
-fn known_version(version: u32, known: u32) -> Result<(), String> {
+pub(crate) fn known_version(version: u32, known: u32) -> Result<(), String> {
     if version == known {
         Ok(())
     } else {

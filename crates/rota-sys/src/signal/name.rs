@@ -56,6 +56,8 @@ const RTMIN: i32 = 34;
 const RTMAX: i32 = 64;
 
 impl Signal {
+    /// SIGURG.
+    pub const URG: Self = Self(libc::SIGURG);
     /// SIGHUP.
     pub const HUP: Self = Self(libc::SIGHUP);
     /// SIGINT.

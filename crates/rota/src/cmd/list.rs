@@ -6,7 +6,9 @@ use super::version;
 use crate::args::ListArgs;
 use crate::context::{Context, remark};
 use crate::failure::Done;
-use crate::output::{Align, Cell, Column, Ink, Paint, Table, bytes, clean, millis, rate, span};
+use crate::output::{
+    Align, Cell, Column, Ink, Paint, Table, bytes, clean, millis, rate, span, survivors,
+};
 
 const COLUMNS: [Column; 13] = [
     Column::new("id", Align::Right, 0),
@@ -50,6 +52,12 @@ pub(super) fn run(context: &Context, args: &ListArgs) -> Done {
             out.line(&line)?;
         }
         for line in notes(&list.apps, out.paint) {
+            out.line(&line)?;
+        }
+    }
+    if !args.json {
+        for line in survivors(&list.survivors) {
+            let line = out.paint.apply(Ink::Yellow, &line);
             out.line(&line)?;
         }
     }

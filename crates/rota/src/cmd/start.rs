@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use rota_api::client::Client;
 use rota_api::{AppStatus, AppView, ExitCode, StartRequest, Verb, WorkerStatus, WorkerView};
-use rota_config::AppSpec;
+use rota_config::{AppSpec, SpecUpdate};
+use rota_supervisor::LeftBehind;
 
 use super::{operation, specs};
 use crate::args::{StartArgs, UpdateFlags};
 use crate::context::Context;
-use crate::daemon::connect_or_start;
+use crate::daemon::{Home, connect, connect_or_start};
 use crate::failure::{Done, Failure, Stop};
 
 pub(super) fn run(context: &Context, args: StartArgs) -> Done {
@@ -21,20 +21,26 @@ pub(super) fn run(context: &Context, args: StartArgs) -> Done {
 struct Named {
     scripts: Vec<String>,
     targets: Vec<String>,
+    /// Apps of a daemon that was killed.
+    left: Vec<AppSpec>,
 }
 
 async fn start(context: &Context, args: &StartArgs) -> Done {
     let named = sort(context, args).await?;
-    if !named.targets.is_empty() && args.app.describes_a_new_app() {
+    let mut known = named.targets.clone();
+    known.extend(named.left.iter().map(|app| app.name.to_string()));
+    if !known.is_empty() && args.app.describes_a_new_app() {
         let text = format!(
             "{} is an app that exists: started again by its name it keeps its settings",
-            named.targets.join(", ")
+            known.join(", ")
         );
         return Err(Failure::usage(text)
             .hint("--env, --interpreter and --node-args may change; for the rest name the script, with --force if it runs")
             .into());
     }
-    let specs = specs::from_flags(&args.app, &named.scripts)?;
+    let mut specs = specs::from_flags(&args.app, &named.scripts)?;
+    let update = update(args)?.unwrap_or_default();
+    specs.extend(named.left.iter().map(|app| update.apply(app)));
     specs::check(&specs, context)?;
     let mut code = ExitCode::Ok;
     if !specs.is_empty() {
@@ -61,7 +67,7 @@ async fn start_scripts(context: &Context, args: &StartArgs, specs: Vec<AppSpec>)
 
 async fn start_again(context: &Context, args: &StartArgs, mut targets: Vec<String>) -> Done {
     if !args.force && targets.iter().any(|target| target == "all") {
-        let apps = known_apps(context.home()?.path()).await?;
+        let apps = known_apps(context.home()?).await?;
         targets = idle(&apps);
         if targets.is_empty() {
             let mut out = context.out();
@@ -77,13 +83,18 @@ async fn start_again(context: &Context, args: &StartArgs, mut targets: Vec<Strin
         false => Verb::Start,
     };
     let mut request = operation::request(verb, targets, &args.wait);
-    request.update = operation::update(&UpdateFlags {
+    request.update = update(args)?;
+    operation::command(context, &request, args.wait.json).await
+}
+
+/// What may change of an app that exists.
+fn update(args: &StartArgs) -> Result<Option<SpecUpdate>, Stop> {
+    operation::update(&UpdateFlags {
         update_env: false,
         env: args.app.env.clone(),
         interpreter: args.app.interpreter.clone(),
         node_args: args.app.node_args.clone(),
-    })?;
-    operation::command(context, &request, args.wait.json).await
+    })
 }
 
 /// A file is a script; of the rest, what the daemon knows is an app, and everything else a command.
@@ -97,11 +108,19 @@ async fn sort(context: &Context, args: &StartArgs) -> Result<Named, Stop> {
             continue;
         }
         if known.is_none() {
-            known = Some(known_apps(context.home()?.path()).await?);
+            known = Some(known_apps(context.home()?).await?);
         }
-        match is_app(word, known.as_deref().unwrap_or_default()) {
-            true => named.targets.push(word.clone()),
-            false => named.scripts.push(word.clone()),
+        let known = known.as_deref().unwrap_or_default();
+        let left = match known {
+            [] => left_by(context.home()?.path(), word),
+            _ => Vec::new(),
+        };
+        if !left.is_empty() {
+            named.left.extend(left);
+        } else if is_app(word, known) {
+            named.targets.push(word.clone());
+        } else {
+            named.scripts.push(word.clone());
         }
     }
     Ok(named)
@@ -122,12 +141,19 @@ fn idle(apps: &[AppView]) -> Vec<String> {
 }
 
 /// The apps of the daemon; none if there is none.
-async fn known_apps(home: &Path) -> Result<Vec<AppView>, Stop> {
-    match Client::connect(home).await {
-        Ok(mut client) => Ok(client.apps(&[]).await?.apps),
-        Err(error) if error.is_absent() => Ok(Vec::new()),
-        Err(error) => Err(Failure::from(error).into()),
+async fn known_apps(home: &Home) -> Result<Vec<AppView>, Stop> {
+    match connect(home).await? {
+        Some(mut client) => Ok(client.apps(&[]).await?.apps),
+        None => Ok(Vec::new()),
     }
+}
+
+/// What a word means where there is no daemon: apps of one that was killed.
+fn left_by(home: &Path, word: &str) -> Vec<AppSpec> {
+    let left = LeftBehind::in_home(home).apps.into_iter();
+    left.filter(|(app, wanted)| app.name.as_str() == word || word == "all" && *wanted)
+        .map(|(app, _)| app)
+        .collect()
 }
 
 /// True for `all`, numbers (an unknown id is the daemon's to refuse), and names that it knows.

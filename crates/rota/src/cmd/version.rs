@@ -117,6 +117,7 @@ mod tests {
             home: "/home/me/.rota".into(),
             foreground: false,
             cgroups: None,
+            survivors: Vec::new(),
         };
         let told = lines(&daemon);
         assert!(told[0].starts_with("daemon in /home/me/.rota, since "));

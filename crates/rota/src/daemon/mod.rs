@@ -15,4 +15,4 @@ mod home;
 mod start;
 
 pub use home::Home;
-pub use start::{connect_or_start, run_in_place, wait_until_gone};
+pub use start::{connect, connect_or_start, run_in_place, wait_until_gone};

@@ -18,8 +18,10 @@ use rota_sys::{lock, memfd, spawn::Spawn};
 use rustix::fs::{Mode, OFlags};
 
 use super::home::Home;
+use crate::context::remark;
 use crate::entry::{self, KeeperArgs};
 use crate::failure::Failure;
+use crate::output::survivors;
 
 /// This program, also after its file was replaced.
 const SELF: &str = "/proc/self/exe";
@@ -40,15 +42,13 @@ struct Claim {
 /// # Errors
 /// If the home cannot be used, or the daemon does not answer.
 pub async fn connect_or_start(home: &Home) -> Result<Client, Failure> {
-    match Client::connect(home.path()).await {
-        Err(error) if error.is_absent() => {}
-        other => return Ok(other?),
+    if let Some(client) = connect(home).await? {
+        return Ok(client);
     }
     home.prepare()?;
     let starting = lock::wait(&home.start_lock()).map_err(|error| home.failed("lock", &error))?;
-    match Client::connect(home.path()).await {
-        Err(error) if error.is_absent() => {}
-        other => return Ok(other?),
+    if let Some(client) = connect(home).await? {
+        return Ok(client);
     }
     let log_length = spawn_keeper(home, claim(home)?)?;
     drop(starting);
@@ -57,11 +57,30 @@ pub async fn connect_or_start(home: &Home) -> Result<Client, Failure> {
         .map_err(|error| died(home, log_length, error))?;
     // One request more, and only by who started the daemon: so that a daemon that cannot run is
     // told as such, with what it wrote, and not as a broken request.
-    client
+    let version = client
         .version_at_once()
         .await
         .map_err(|error| died(home, log_length, error))?;
+    for line in survivors(&version.survivors) {
+        remark(&line);
+    }
     Ok(client)
+}
+
+/// The daemon of the home, if there is one. A supervisor without a keeper is none, although it may hold the socket:
+/// it is about to end, or hangs.
+///
+/// # Errors
+/// If it does not answer.
+pub async fn connect(home: &Home) -> Result<Option<Client>, Failure> {
+    let lock = home.daemon_lock();
+    if lock.exists() && matches!(lock::attempt(&lock), Ok(Some(_))) {
+        return Ok(None);
+    }
+    match Client::connect(home.path()).await {
+        Err(error) if error.is_absent() => Ok(None),
+        other => Ok(Some(other?)),
+    }
 }
 
 /// Becomes the daemon of the home, in the foreground, with the start request to begin with. Returns
@@ -72,10 +91,8 @@ pub async fn connect_or_start(home: &Home) -> Result<Client, Failure> {
 pub async fn run_in_place(home: &Home, boot: &[u8]) -> Result<std::convert::Infallible, Failure> {
     home.prepare()?;
     let _starting = lock::wait(&home.start_lock()).map_err(|error| home.failed("lock", &error))?;
-    match Client::connect(home.path()).await {
-        Ok(_) => return Err(runs_already(home)),
-        Err(error) if error.is_absent() => {}
-        Err(error) => return Err(error.into()),
+    if connect(home).await?.is_some() {
+        return Err(runs_already(home));
     }
     let claim = claim(home)?;
     write_pid(&claim.lock, std::process::id());

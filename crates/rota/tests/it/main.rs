@@ -48,6 +48,7 @@ mod stack;
 mod starting;
 mod stop;
 mod support;
+mod survivors;
 mod test_reload;
 mod upgrade;
 mod versions;

@@ -229,6 +229,10 @@ fn with_agent(cluster: &mut Cluster) {
         serve_on: false,
         keeper: std::process::id(),
         stop_signal: "SIGTERM",
+        leave: agent::Leave {
+            timeout: 1000,
+            grace: 1000,
+        },
     };
     let settings = serde_json::to_string(&settings).unwrap();
     cluster.env.push((agent::VARIABLE.to_owned(), settings));

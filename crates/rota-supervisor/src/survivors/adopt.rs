@@ -1,0 +1,111 @@
+//! Apps made of what a daemon before has written down.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use rota_engine::{AppFacts, AppId, SlotFacts};
+
+use crate::apps::App;
+use crate::listen;
+use crate::record::DesiredApp;
+use crate::supervisor::Supervisor;
+
+impl Supervisor {
+    /// Takes over what is left to be taken over: an app of which workers serve on gets its own, one of which nobody does
+    /// is known and stopped. In the foreground nothing but what serves is of interest.
+    pub(crate) fn adopt_survivors(self: &Rc<Self>) {
+        let pending = self.with(|state| std::mem::take(&mut state.survivors.pending));
+        for app in pending {
+            let name = app.name().to_owned();
+            let (known, serving, interrupted) = self.with(|state| {
+                let known = state.apps.values().any(|app| app.name() == name);
+                let survivors = &state.survivors;
+                let interrupted = survivors.interrupted.contains(&name);
+                (known, survivors.of(&name).count(), interrupted)
+            });
+            if known {
+                continue;
+            }
+            if serving > 0 {
+                self.adopt_app(
+                    app,
+                    true,
+                    &format!("{serving} old ones serve on until then"),
+                );
+            } else if interrupted {
+                self.adopt_app(app, true, "the old ones could not stay beside them");
+            } else if !self.foreground {
+                let ran = app.is_wanted();
+                let why = if ran {
+                    "its workers ended with the daemon before"
+                } else {
+                    "as before"
+                };
+                self.adopt_app(app, false, why);
+            }
+        }
+    }
+
+    /// `start` has been called for an app of this name: it is what its caller says.
+    pub(crate) fn forget_pending(&self, name: &str) {
+        self.with(|state| state.survivors.pending.retain(|app| app.name() != name));
+    }
+
+    fn adopt_app(self: &Rc<Self>, desired: DesiredApp, wanted: bool, why: &str) {
+        let name = desired.name().to_owned();
+        let prepared = Rc::new(desired.prepared);
+        let sockets = match self.recovered_listen(&prepared.spec) {
+            _ if !wanted => Ok(Vec::new()),
+            Some(sockets) => Ok(sockets),
+            None => listen::open(&prepared.spec),
+        };
+        let (sockets, wanted) = match sockets {
+            Ok(sockets) => (sockets, wanted),
+            Err(error) => {
+                self.say(&format!("{name}: cannot be taken over: {error}"));
+                (Vec::new(), false)
+            }
+        };
+        let policy = prepared.policy(self.cpus);
+        let id = self.with(|state| {
+            state.last_app += 1;
+            let id = AppId(state.last_app);
+            state
+                .apps
+                .insert(id, App::new(id, desired.created_at, prepared));
+            id
+        });
+        let slots = desired.slots.iter().map(|slot| SlotFacts {
+            slot: slot.slot,
+            id: slot.id,
+            wanted: slot.wanted && wanted,
+            workers: Vec::new(),
+        });
+        let facts = AppFacts {
+            app: id,
+            policy,
+            generation: 1,
+            known: BTreeSet::from([1]),
+            slots: slots.collect(),
+        };
+        let what = if wanted {
+            "new workers start"
+        } else {
+            "stopped"
+        };
+        self.say(&format!("{name}: taken over, {what}; {why}"));
+        self.transact(|| {
+            if wanted {
+                self.recover_sockets(id, &name);
+            }
+            if !sockets.is_empty() {
+                self.own_sockets(id, sockets);
+            }
+            self.save_app(id);
+            let now = self.now();
+            let effects = self.with(|state| state.engine.adopt(now, facts));
+            self.perform_all(effects);
+        });
+        self.wake();
+    }
+}
