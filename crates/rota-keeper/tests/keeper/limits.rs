@@ -246,6 +246,29 @@ pub fn no_growth() {
     rig.finish(&line);
 }
 
+pub fn no_growth_by_children() {
+    let (rig, line) = Rig::supervised();
+    let round = |from: u64, children: u64| {
+        for child in from..from + children {
+            line.spawn(child, shell("exit 0"), &[]);
+            line.exited(child);
+            line.send(&ToKeeper::Forget { child }, &[]);
+        }
+        line.settle();
+        let fds = procfs::fd_count(rig.keeper).unwrap();
+        (resident_kib(rig.keeper), fds)
+    };
+    round(1, 500);
+    let (before, fds) = round(1_001, 500);
+    let (after, fds_after) = round(10_001, 4_000);
+    assert!(
+        after < before + 256,
+        "{before} KiB, and {after} KiB after eight times as many children"
+    );
+    assert_eq!(fds_after, fds);
+    rig.finish(&line);
+}
+
 fn resident_kib(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));

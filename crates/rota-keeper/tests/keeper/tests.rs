@@ -102,6 +102,10 @@ pub const ALL: &[(&str, fn())] = &[
     ),
     ("memory_stays_flat", limits::no_growth),
     (
+        "memory_and_descriptors_stay_flat_over_children",
+        limits::no_growth_by_children,
+    ),
+    (
         "children_are_who_and_what_was_asked_for",
         attributes::attributes,
     ),
