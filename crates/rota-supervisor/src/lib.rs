@@ -3,7 +3,7 @@
 //! `boot` begins and ends it; `supervisor` holds the state and feeds events to the engine; `events`,
 //! `requests` and `signals` are where events come from, `perform` and `launch` where effects go. Rooms of their
 //! own: `dispatch` (channels and connections), `shadow` (connections outlive the process), `output` (logs),
-//! `probe`, `notify`, `api`.
+//! `probe`, `notify`, `api`, `record` and `survivors` (the death of a keeper).
 
 mod adopt;
 mod agent;
