@@ -324,9 +324,26 @@ fn a_lone_workers_listener_waits_for_the_next() {
     assert_eq!(world.host.open.len(), 1);
     world.serving(2, 0, RoundRobin);
     assert_eq!(world.host.open.len(), 1);
+    // It has died, and with it everybody who could say that its port is not wanted any more.
     world.remove(2);
     world.primary.retire_idle(&mut world.host);
-    assert!(world.host.open.is_empty());
+    assert_eq!(world.host.open.len(), 1);
+    // One that has only just been started says nothing about it either.
+    world
+        .primary
+        .add_worker(3, 0, rota_node::primary::Role::Cluster(RoundRobin));
+    world.primary.retire_idle(&mut world.host);
+    assert_eq!(world.host.open.len(), 1);
+    // A new version serves elsewhere.
+    world.query(3, "\"port\":81");
+    world.primary.retire_idle(&mut world.host);
+    assert_eq!(world.host.open.len(), 1);
+    assert!(
+        world
+            .primary
+            .listeners()
+            .all(|listener| listener.key == "null:81:4:null:0")
+    );
 }
 
 #[test]

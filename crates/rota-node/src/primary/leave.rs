@@ -166,8 +166,14 @@ impl<C> Primary<C> {
         }
     }
 
-    /// Closes every listener that no worker uses.
+    /// Closes every listener that no worker uses, if there is a worker by which that can be told: one that stays and
+    /// serves elsewhere, or says that it is ready. Where the last one has just died nobody has said that the port is not
+    /// wanted any more; its successor finds it open, with the connections that wait there.
     pub fn retire_idle(&mut self, host: &mut impl Host<Connection = C>) {
+        let mut members = self.members.values().filter(|member| !member.is_going());
+        if !members.any(|member| member.ready || !member.listeners.is_empty()) {
+            return;
+        }
         let idle = self.listeners.iter().filter(|(_, l)| l.attached.is_empty());
         let idle: Vec<ListenerId> = idle.map(|(id, _)| *id).collect();
         for id in idle {
