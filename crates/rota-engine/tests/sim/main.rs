@@ -5,7 +5,8 @@
 //! docs/engine.md lists them.
 //!
 //! `ROTA_SIM_SEEDS=20000` runs more schedules than usual, `ROTA_SIM_SEED=17` runs one and prints
-//! what happens in it, `ROTA_SIM_FIRST=1000000` starts counting elsewhere.
+//! what happens in it, `ROTA_SIM_FIRST=1000000` starts counting elsewhere. With `ROTA_SIM_EVENTS=1000000`
+//! each test goes on until it has simulated so many events, `long_lives` in one schedule.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,6 +19,7 @@ mod damage;
 mod death;
 mod effects;
 mod fate;
+mod growth;
 mod operator;
 mod random;
 mod rest;
@@ -34,6 +36,8 @@ use totals::Totals;
 use world::{Mode, World};
 
 const DEFAULT_SEEDS: u64 = 4000;
+/// Some days of an app that is never left in peace.
+const LONG_LIFE: u64 = 30_000;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -63,13 +67,17 @@ fn sweep(mode: Mode, loses: bool) {
     } else {
         DEFAULT_SEEDS
     };
-    let last = first + number("ROTA_SIM_SEEDS").unwrap_or(usual);
-    let next = AtomicU64::new(first);
+    let plan = Plan {
+        mode,
+        loses,
+        last: first + number("ROTA_SIM_SEEDS").unwrap_or(usual),
+        least_events: number("ROTA_SIM_EVENTS").unwrap_or(0),
+        next: AtomicU64::new(first),
+        events: AtomicU64::new(0),
+    };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let results: Vec<Result<Totals, String>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|_| scope.spawn(|| work(mode, loses, &next, last)))
-            .collect();
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| plan.work())).collect();
         workers
             .into_iter()
             .map(|worker| worker.join().unwrap())
@@ -79,21 +87,40 @@ fn sweep(mode: Mode, loses: bool) {
     for result in results {
         totals.add(&result.unwrap_or_else(|why| panic!("{why}")));
     }
-    println!("{mode:?}, {} seeds: {totals:?}", last - first);
-    totals.assert_covered(mode, loses, last - first);
+    let seeds = plan.next.load(Ordering::Relaxed) - first - threads as u64;
+    println!(
+        "{mode:?}, {seeds} seeds, {} events: {totals:?}",
+        totals.events
+    );
+    totals.assert_covered(mode, loses, seeds);
 }
 
-fn work(mode: Mode, loses: bool, next: &AtomicU64, last: u64) -> Result<Totals, String> {
-    let mut totals = Totals::default();
-    loop {
-        let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= last {
-            return Ok(totals);
+/// Which schedules are run.
+struct Plan {
+    mode: Mode,
+    loses: bool,
+    /// The first seed that is not run, unless there have been too few events.
+    last: u64,
+    least_events: u64,
+    next: AtomicU64,
+    events: AtomicU64,
+}
+
+impl Plan {
+    fn work(&self) -> Result<Totals, String> {
+        let (mode, mut totals) = (self.mode, Totals::default());
+        loop {
+            let seed = self.next.fetch_add(1, Ordering::Relaxed);
+            if seed >= self.last && self.events.load(Ordering::Relaxed) >= self.least_events {
+                return Ok(totals);
+            }
+            let result = run(mode, seed, self.loses, false);
+            let result = result.map_err(|why| {
+                format!("{mode:?}: {why}\nreplay with ROTA_SIM_SEED={seed} (mode {mode:?})")
+            })?;
+            self.events.fetch_add(result.events, Ordering::Relaxed);
+            totals.add(&result);
         }
-        let result = run(mode, seed, loses, false);
-        totals.add(&result.map_err(|why| {
-            format!("{mode:?}: {why}\nreplay with ROTA_SIM_SEED={seed} (mode {mode:?})")
-        })?);
     }
 }
 
@@ -125,4 +152,19 @@ fn lost_states() {
 #[test]
 fn lost_states_in_chaos() {
     sweep(Mode::Chaos, true);
+}
+
+/// However long an app lives, and whatever happens to it, what is known of it does not become more.
+#[test]
+fn long_lives() {
+    let seed = number("ROTA_SIM_SEED").unwrap_or(0);
+    let events = number("ROTA_SIM_EVENTS").unwrap_or(LONG_LIFE);
+    for mode in [Mode::Chaos, Mode::Clean, Mode::Broken] {
+        let world = World::new(mode, seed, Death::new(seed + 1, false), false).long(events);
+        let totals = world.run().unwrap_or_else(|why| panic!("{mode:?}: {why}"));
+        println!(
+            "{mode:?}, one schedule, {} events: {totals:?}",
+            totals.events
+        );
+    }
 }

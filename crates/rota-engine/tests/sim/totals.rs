@@ -81,6 +81,8 @@ const LOST: &[&str] = &[
 pub struct Totals {
     pub counts: BTreeMap<String, u64>,
     pub longest_answer_ms: u64,
+    /// Events that the engine was told.
+    pub events: u64,
 }
 
 impl Totals {
@@ -89,6 +91,7 @@ impl Totals {
             *self.counts.entry(name.clone()).or_default() += count;
         }
         self.longest_answer_ms = self.longest_answer_ms.max(other.longest_answer_ms);
+        self.events += other.events;
     }
 
     pub(crate) fn note(&mut self, name: impl Into<String>) {

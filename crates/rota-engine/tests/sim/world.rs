@@ -7,6 +7,7 @@ use rota_engine::{AppId, Command, CommandId, Effect, Engine, Event, ExitStatus, 
 use crate::check::Checker;
 use crate::death::Death;
 use crate::fate::{Fate, Quality};
+use crate::growth::Growth;
 use crate::operator;
 use crate::random::Random;
 use crate::shortage::Shortage;
@@ -23,6 +24,8 @@ pub enum Mode {
 const APPS: u64 = 3;
 /// Simulated time within which everything has to come to rest once faults have ceased.
 const REST_WITHIN: u64 = 30 * 60_000;
+/// Pauses between two commands are up to one of these.
+const PAUSES: &[u64] = &[10, 300, 3000, 20_000];
 /// The longest pause after a planned replacement that failed.
 const RECYCLE_PAUSE: u64 = 16 * 60_000;
 
@@ -57,6 +60,8 @@ pub struct World {
     last_command: u64,
     calm_from: u64,
     shortage: Shortage,
+    /// Commands follow each other until so many events have been simulated, and what is saved is measured.
+    long: Option<(u64, Growth)>,
     /// The latest time that the engine was told.
     told: u64,
     pub(crate) checker: Checker,
@@ -82,6 +87,7 @@ impl World {
             generations: BTreeMap::new(),
             last_command: 0,
             calm_from: now + calm_from,
+            long: None,
             told: 0,
             checker: Checker::new(mode),
             death,
@@ -90,9 +96,16 @@ impl World {
         }
     }
 
+    /// A schedule that goes on until so many events have been simulated.
+    pub fn long(mut self, events: u64) -> Self {
+        self.long = Some((events, Growth::new(events)));
+        self.calm_from = u64::MAX;
+        self
+    }
+
     pub fn run(mut self) -> Result<Totals, String> {
         self.plan_commands();
-        let early = self.mode == Mode::Chaos && self.random.percent(10);
+        let early = self.long.is_none() && self.mode == Mode::Chaos && self.random.percent(10);
         if early {
             let time = self.random.between(self.now, self.calm_from);
             self.shut_down_at(time);
@@ -103,6 +116,9 @@ impl World {
         }
         self.shut_down();
         self.run_to_rest()?;
+        if let Some((_, growth)) = &self.long {
+            growth.check()?;
+        }
         self.checker.at_end(&self.engine)
     }
 
@@ -127,8 +143,27 @@ impl World {
         while time < self.calm_from {
             // The command is made up when its time comes: it depends on what there is then.
             self.at(time, Happening::Command(Command::Shutdown { now: false }));
-            let pause = *self.random.pick(&[10, 300, 3000, 20_000]);
-            time += self.random.between(0, pause);
+            if self.long.is_some() {
+                // The next one when this one's time has come.
+                return;
+            }
+            time += self.pause();
+        }
+    }
+
+    fn pause(&mut self) -> u64 {
+        let most = *self.random.pick(PAUSES);
+        self.random.between(0, most)
+    }
+
+    /// Puts the next command of a long schedule on the agenda, or lets faults cease.
+    fn plan_next(&mut self) {
+        let Some((events, _)) = self.long else { return };
+        if self.checker.totals.events < events {
+            let time = self.now + self.pause();
+            self.at(time, Happening::Command(Command::Shutdown { now: false }));
+        } else {
+            self.calm_from = self.now;
         }
     }
 
@@ -161,7 +196,7 @@ impl World {
 
     /// Lets time pass until nothing more is going to happen by itself.
     fn run_to_rest(&mut self) -> Result<(), String> {
-        let give_up = self.now.max(self.calm_from) + REST_WITHIN;
+        let begin = self.now;
         loop {
             let happening = self.agenda.first_key_value().map(|(key, _)| key.0);
             let tick = self.engine.next_deadline().map(|due| due.0.max(self.now));
@@ -182,7 +217,8 @@ impl World {
             // A version that mostly is not ready in time is tried again and again, with pauses.
             let failed = self.checker.totals.counts.get("recycle failed");
             let pauses = failed.copied().unwrap_or(0) * RECYCLE_PAUSE;
-            if self.now > give_up + pauses {
+            let give_up = begin.max(self.calm_from).saturating_add(REST_WITHIN);
+            if self.now > give_up.saturating_add(pauses) {
                 return Err(format!("no rest at {}: {:#?}", self.now, self.engine));
             }
         }
@@ -218,6 +254,7 @@ impl World {
         let command =
             operator::command(self.mode, &mut self.random, app, instances, &mut generation);
         self.generations.insert(app, generation);
+        self.plan_next();
         self.command(command)
     }
 
@@ -260,6 +297,7 @@ impl World {
         if self.verbose {
             println!("{time:>8} > {event:?}");
         }
+        self.checker.totals.events += 1;
         self.told = self.told.max(time);
         let told = Time(self.told);
         self.checker.before(&self.engine, &event, told);
@@ -273,6 +311,9 @@ impl World {
         let effects = self.die_now_and_then(effects, told)?;
         for effect in effects {
             self.perform(effect);
+        }
+        if let Some((_, growth)) = &mut self.long {
+            growth.note(&self.engine, self.checker.totals.events);
         }
         Ok(())
     }
