@@ -133,7 +133,8 @@ impl App {
 
     /// Remembers a failure.
     pub fn add_failure(&mut self, failure: Failure) {
-        if self.failures.len() == FAILURES_KEPT {
+        // Whoever left them may have kept more.
+        while self.failures.len() >= FAILURES_KEPT {
             self.failures.remove(0);
         }
         self.failures.push(failure);

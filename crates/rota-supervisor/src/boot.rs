@@ -210,8 +210,10 @@ fn tell_of_death(supervisor: &Supervisor, hello: &Hello, estate: &Estate) {
         format!(" ({})", words::exit(exit_status(exit.status)))
     });
     supervisor.say(&format!(
-        "the supervisor has died{how} and was started again; {} workers go on",
-        estate.workers.len()
+        "the supervisor has died{how} and was started again; {} workers go on, {} entries ({} KiB) were kept",
+        estate.workers.len(),
+        estate.entries,
+        estate.bytes.div_ceil(1024)
     ));
     if estate.poisoned {
         supervisor.say(

@@ -32,6 +32,10 @@ pub(crate) struct Estate {
     pub(crate) children: Vec<Child>,
     /// Counters.
     pub(crate) daemon: SavedDaemon,
+    /// How many entries the keeper had.
+    pub(crate) entries: usize,
+    /// The bytes of their blobs.
+    pub(crate) bytes: usize,
     /// What was not understood.
     pub(crate) complaints: Vec<String>,
 }
@@ -71,6 +75,8 @@ impl Estate {
             ended: Vec::new(),
             children: std::mem::take(&mut left.children),
             daemon: std::mem::take(&mut left.daemon),
+            entries: left.entries,
+            bytes: left.bytes,
             complaints: std::mem::take(&mut left.complaints),
         };
         let known = estate.take_engine(left);

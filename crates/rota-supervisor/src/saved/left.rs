@@ -53,6 +53,10 @@ pub(crate) struct Left {
     pub(crate) shadows: BTreeMap<u32, OwnedFd>,
     /// Processes.
     pub(crate) children: Vec<Child>,
+    /// How many entries there were.
+    pub(crate) entries: usize,
+    /// The bytes of their blobs.
+    pub(crate) bytes: usize,
     /// Entries that were not understood, and why.
     pub(crate) complaints: Vec<String>,
 }
@@ -63,6 +67,8 @@ impl Left {
         match message {
             FromKeeper::Hello(hello) => self.hello = Some(hello),
             FromKeeper::Entry { key, blob } => {
+                self.entries += 1;
+                self.bytes += blob.len();
                 if let Err(why) = self.entry(&key, blob, fds) {
                     let complaint = format!("the entry {key} cannot be taken over: {why}");
                     self.complaints.push(complaint);
