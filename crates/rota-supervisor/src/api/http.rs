@@ -20,6 +20,10 @@ const MAX_DISCARDED: usize = 64 * 1024 * 1024;
 /// How many lines a reader of a stream may lag behind before it is dropped.
 const STREAM_BACKLOG: usize = 1024;
 
+/// The same for lines of output, whose sender waits. They may have 64 KiB each, and some times that as JSON: what a
+/// reader that has stalled makes wait here is memory.
+const OUTPUT_BACKLOG: usize = 8;
+
 /// What handlers answer.
 pub type Answer = Response<AnswerBody>;
 
@@ -101,7 +105,16 @@ pub fn token<B>(request: &Request<B>) -> Result<Option<OperationToken>, ApiError
 
 /// A streamed answer and the end to write its lines to.
 pub fn stream() -> (Answer, LineSender) {
-    let (sender, receiver) = mpsc::channel(STREAM_BACKLOG);
+    stream_of(STREAM_BACKLOG)
+}
+
+/// The same for output, to be sent with [`LineSender::send_waiting`].
+pub fn output_stream() -> (Answer, LineSender) {
+    stream_of(OUTPUT_BACKLOG)
+}
+
+fn stream_of(backlog: usize) -> (Answer, LineSender) {
+    let (sender, receiver) = mpsc::channel(backlog);
     let mut answer = Response::new(AnswerBody::Lines(receiver));
     answer.headers_mut().insert(
         CONTENT_TYPE,

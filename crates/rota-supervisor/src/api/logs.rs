@@ -34,7 +34,7 @@ pub(super) async fn answer(
         .follow
         .then(|| supervisor.logs.subscribe(filter.clone()));
     let past = supervisor.logs.read_back(filter, query.lines as usize);
-    let (answer, lines) = http::stream();
+    let (answer, lines) = http::output_stream();
     tokio::task::spawn_local(async move {
         for file in past.await {
             if !send_past(&lines, file).await {

@@ -166,6 +166,32 @@ fn listeners_that_have_gone_are_no_reason_to_stop() {
 }
 
 #[test]
+fn who_does_not_read_is_dropped_and_others_hear_all() {
+    let mut operations = Operations::default();
+    let (mut stalled, lines) = Ear::new();
+    let (token, caller) = named(Some(lines));
+    let operation = operations.begin("reload", caller);
+    let command = operations.add(operation, HERE, "here");
+    let (mut good, lines) = Ear::new();
+    operations.join(operation, lines, &HashMap::new());
+    let mut heard = good.texts().len();
+    for number in 0..10_000 {
+        operations.tell(HERE, &note(&number.to_string()));
+        heard += good.texts().len();
+    }
+    settle(&mut operations, command, "reloaded");
+    assert_eq!(heard, 10_001);
+    assert_eq!(good.texts(), ["reloaded"]);
+    // It may ask again: the end of its stream came before any result.
+    let texts = stalled.texts();
+    assert!(texts.len() < 2000 && !texts.contains(&"reloaded".to_owned()));
+    assert!(matches!(
+        operations.find(token),
+        Some(Found::Finished(Outcome::Results(_)))
+    ));
+}
+
+#[test]
 fn without_a_name_nothing_is_remembered() {
     let mut operations = Operations::default();
     let stop = operations.begin("stop", Caller::default());

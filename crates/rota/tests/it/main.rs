@@ -44,6 +44,8 @@ mod servers;
 mod shortage;
 mod siege;
 mod signals;
+mod slow_readers;
+mod soak;
 mod stack;
 mod starting;
 mod stop;

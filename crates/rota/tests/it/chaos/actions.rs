@@ -6,13 +6,10 @@ use std::time::Duration;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 use super::book::{Deed, now, serves};
-use super::commands::Expected;
 use super::disk;
-use super::measures::Measures;
-use super::processes::living;
-use super::run::{Chaos, another_supervisor};
+use super::run::Chaos;
 use super::schedule::{Action, Step};
-use crate::support::signal;
+use crate::support::{Expected, Measures, another_supervisor, living, signal};
 
 /// How code can be broken: at once, without ever listening, and only when it has been taken for good.
 const BROKEN: [&str; 3] = ["throws", "mute", "late"];

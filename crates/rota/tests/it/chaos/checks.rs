@@ -6,8 +6,8 @@ use rota_load::Report;
 
 use super::book::{Deed, diaries, trail};
 use super::matching::{Cause, cause};
-use super::measures::{Measures, files};
 use super::run::{Chaos, WORKERS};
+use crate::support::{Measures, files};
 
 /// A keeper that has grown by more since the first quarter has a leak.
 const KEEPER_GROWTH: u64 = 1 << 20;
@@ -172,7 +172,7 @@ impl Chaos {
         // `peace` has seen that there is no process but the daemon's two and the workers.
         let end = Measures::settled(&self.home, self.fresh);
         println!("fresh: {}\nend:   {end}", self.fresh);
-        if end.files.0 > self.fresh.files.0 || end.files.1 > self.fresh.files.1 {
+        if !end.within(&self.fresh) {
             self.complain(format!(
                 "descriptors were left behind: {end} instead of {}",
                 self.fresh
@@ -181,11 +181,11 @@ impl Chaos {
         let quarter = &self.measured[..self.measured.len().div_ceil(4)];
         let most = |of: fn(&Measures) -> u64| quarter.iter().map(of).max().unwrap_or(u64::MAX);
         let (keeper, supervisor) = (
-            most(|measures| measures.resident.0),
-            most(|measures| measures.resident.1),
+            most(|measures| measures.keeper.resident),
+            most(|measures| measures.supervisor.resident),
         );
-        if end.resident.0 > keeper.saturating_add(KEEPER_GROWTH)
-            || end.resident.1 > supervisor.saturating_add(SUPERVISOR_GROWTH)
+        if end.keeper.resident > keeper.saturating_add(KEEPER_GROWTH)
+            || end.supervisor.resident > supervisor.saturating_add(SUPERVISOR_GROWTH)
         {
             self.complain(format!(
                 "memory has grown: {end}; in the first quarter {keeper} and {supervisor} bytes"

@@ -8,26 +8,16 @@
 mod actions;
 mod book;
 mod checks;
-mod commands;
 mod disk;
 mod matching;
-mod measures;
-mod processes;
 mod run;
 mod schedule;
 
 use std::time::{Duration, Instant};
 
-use crate::support::heavy;
+use crate::support::{heavy, setting};
 use run::Chaos;
 use schedule::Schedule;
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |value| {
-        let number = value.parse();
-        number.unwrap_or_else(|_| panic!("{name} is not a number: {value}"))
-    })
-}
 
 #[test]
 fn nothing_is_lost_but_what_ran_inside_of_the_dead() {

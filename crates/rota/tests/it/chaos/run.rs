@@ -9,12 +9,12 @@ use rota_load::Running;
 use rustix::process::Signal;
 
 use super::book::{Book, now};
-use super::commands::Commands;
 use super::disk::Disk;
-use super::measures::{Measures, files};
-use super::processes::living;
 use super::schedule::{Action, Step};
-use crate::support::{App, Home, app_path, eventually, load_on, signal};
+use crate::support::{
+    App, Commands, Home, Measures, another_supervisor, app_path, calm, files, living, load_on,
+    signal,
+};
 
 /// Workers at the beginning, and at the end.
 pub const WORKERS: usize = 4;
@@ -114,36 +114,22 @@ impl Chaos {
             end.join().unwrap();
         }
         let begin = Instant::now();
-        while !self.commands.none_left() {
-            let waiting = self.commands.waiting();
-            assert!(begin.elapsed() < LIMIT, "not answered: {waiting}");
-            sleep(Duration::from_millis(20));
-        }
+        self.commands.wait(begin + LIMIT);
         loop {
-            let app = self.home.app("app");
-            if self.peaceful(&app) {
+            let deeds = &self.book.deeds;
+            let calm = calm(&self.home);
+            let calm = calm.filter(|app| !app.pids().iter().any(|pid| deeds.contains_key(pid)));
+            if let Some(app) = calm {
                 return app;
             }
             assert!(
                 begin.elapsed() < LIMIT,
                 "it does not calm down: {:#}\n{:?}",
-                app.0,
+                self.home.app("app").0,
                 living(&self.home)
             );
             sleep(Duration::from_millis(50));
         }
-    }
-
-    fn peaceful(&self, app: &App) -> bool {
-        let mut pids = app.pids();
-        pids.sort_unstable();
-        let living = living(&self.home);
-        app.online() == app.workers().len()
-            && living.workers == pids
-            && living.supervisors.len() == 1
-            && living.shadows.len() == 1
-            && living.others.len() == 1
-            && !pids.iter().any(|pid| self.book.deeds.contains_key(pid))
     }
 }
 
@@ -175,13 +161,4 @@ fn start(home: &Home, diaries: &str) -> u16 {
     args.extend(["--heartbeat-timeout", "500ms", "--heartbeat-misses", "3"]);
     home.rota(&args).ok();
     home.app("app").port().unwrap()
-}
-
-/// Waits until another supervisor than this one answers.
-pub fn another_supervisor(home: &Home, than: u32) {
-    eventually("another supervisor", || {
-        let output = home.rota(&["version", "--json"]);
-        let answered = output.code == 0;
-        (answered && output.json()["daemon"]["supervisor_pid"] != than).then_some(())
-    });
 }

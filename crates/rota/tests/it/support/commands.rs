@@ -3,9 +3,10 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use crate::support::Home;
+use super::home::Home;
 
 /// What a command is to come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,7 @@ pub struct Answered {
 pub struct Commands {
     running: Vec<Running>,
     count: usize,
+    quiet: bool,
     /// What was answered.
     pub answered: Vec<Answered>,
     /// Answers that make no sense.
@@ -56,6 +58,13 @@ pub struct Commands {
 }
 
 impl Commands {
+    /// Commands whose answers are not written, and not kept if they are as expected.
+    pub fn quiet() -> Self {
+        let mut commands = Self::default();
+        commands.quiet = true;
+        commands
+    }
+
     /// Starts a command.
     pub fn begin(&mut self, home: &Home, args: &[&str], expected: Expected) {
         self.count += 1;
@@ -87,8 +96,18 @@ impl Commands {
         self.running.is_empty()
     }
 
+    /// Waits until none is under way, until `limit` at most.
+    #[track_caller]
+    pub fn wait(&mut self, limit: Instant) {
+        while !self.none_left() {
+            let waiting = self.waiting();
+            assert!(Instant::now() < limit, "not answered: {waiting}");
+            sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Those that are not answered yet.
-    pub fn waiting(&self) -> String {
+    fn waiting(&self) -> String {
         let line = |running: &Running| {
             format!(
                 "`rota {}` for {:?}, has said:\n{}",
@@ -102,23 +121,26 @@ impl Commands {
 
     fn judge(&mut self, command: &Running, code: Option<i32>) {
         let said = fs::read_to_string(&command.said).unwrap_or_default();
+        fs::remove_file(&command.said).ok();
         let excused = code == Some(1) && CAUSES.iter().any(|cause| said.contains(cause));
         let right = match command.expected {
             Expected::Success => code == Some(0) || excused,
             Expected::Failure => code == Some(1),
         };
-        println!(
-            "          `rota {}` after {:.1} s: {code:?} {}",
-            command.what,
-            command.begin.elapsed().as_secs_f64(),
-            said.lines()
-                .find(|line| line.starts_with("error"))
-                .unwrap_or_default(),
-        );
         if !right {
             self.complaints
                 .push(format!("`rota {}`: {code:?}:\n{said}", command.what));
         }
+        if self.quiet {
+            return;
+        }
+        let error = said.lines().find(|line| line.starts_with("error"));
+        println!(
+            "          `rota {}` after {:.1} s: {code:?} {}",
+            command.what,
+            command.begin.elapsed().as_secs_f64(),
+            error.unwrap_or_default(),
+        );
         self.answered.push(Answered {
             what: command.what.clone(),
             code,

@@ -1,6 +1,8 @@
 //! The processes of the home, found without asking rota.
 
-use crate::support::Home;
+use super::home::Home;
+use super::view::App;
+use super::wait::eventually;
 
 /// Who lives.
 #[derive(Debug)]
@@ -42,4 +44,27 @@ pub fn living(home: &Home) -> Living {
 fn is_shadow(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/comm"))
         .is_ok_and(|name| name.trim() == "rota-shadow")
+}
+
+/// The app `app`, if nothing is under way: its workers serve, and there is no process but theirs and the daemon's three.
+pub fn calm(home: &Home) -> Option<App> {
+    let app = home.app("app");
+    let mut pids = app.pids();
+    pids.sort_unstable();
+    let living = living(home);
+    let calm = app.online() == app.workers().len()
+        && living.workers == pids
+        && living.supervisors.len() == 1
+        && living.shadows.len() == 1
+        && living.others.len() == 1;
+    calm.then_some(app)
+}
+
+/// Waits until another supervisor than this one answers.
+pub fn another_supervisor(home: &Home, than: u32) {
+    eventually("another supervisor", || {
+        let output = home.rota(&["version", "--json"]);
+        let answered = output.code == 0;
+        (answered && output.json()["daemon"]["supervisor_pid"] != than).then_some(())
+    });
 }

@@ -6,36 +6,68 @@ use std::path::Path;
 
 use rota_sys::procfs;
 
-use crate::support::{Home, eventually_maybe};
+use super::home::Home;
+use super::living::living;
+use super::wait::{eventually, eventually_maybe};
+
+/// What a process holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Held {
+    /// Descriptors.
+    pub files: usize,
+    /// Resident memory, in bytes.
+    pub resident: u64,
+    /// That part of it which is no file's: heap and stacks, in bytes. Pages of the program come and go with its use.
+    pub anonymous: u64,
+}
+
+impl Held {
+    fn by(pid: u32) -> Option<Self> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let anonymous = status.lines().find_map(|line| {
+            let kib = line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB")?;
+            kib.parse::<u64>().ok()
+        })?;
+        Some(Self {
+            files: procfs::fd_count(pid).ok()?,
+            resident: procfs::stat(pid).ok()?.resident,
+            anonymous: anonymous * 1024,
+        })
+    }
+}
 
 /// What the daemon holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Measures {
-    /// Descriptors of the keeper and of the supervisor.
-    pub files: (usize, usize),
-    /// Resident memory of the keeper and of the supervisor, in bytes.
-    pub resident: (u64, u64),
+    pub keeper: Held,
+    pub supervisor: Held,
+    /// The supervisor's, which has the same table of descriptors.
+    pub shadow: Held,
 }
 
 impl Measures {
-    /// Measures the daemon now.
+    /// Measures the daemon now, which is not dying.
     pub fn of(home: &Home) -> Self {
         let (keeper, supervisor) = home.daemon_pids();
-        let files = |pid| procfs::fd_count(pid).unwrap();
-        let resident = |pid| procfs::stat(pid).unwrap().resident;
-        Self {
-            files: (files(keeper), files(supervisor)),
-            resident: (resident(keeper), resident(supervisor)),
-        }
+        eventually("the daemon's three processes", || {
+            let shadow = *living(home).shadows.first()?;
+            Some(Self {
+                keeper: Held::by(keeper)?,
+                supervisor: Held::by(supervisor)?,
+                shadow: Held::by(shadow)?,
+            })
+        })
+    }
+
+    /// Whether neither keeper nor supervisor has more descriptors than before.
+    pub fn within(&self, before: &Self) -> bool {
+        self.keeper.files <= before.keeper.files && self.supervisor.files <= before.supervisor.files
     }
 
     /// Measures the daemon when its descriptors have come down to what they were, or do not.
     pub fn settled(home: &Home, before: Self) -> Self {
-        eventually_maybe(|| {
-            let now = Self::of(home);
-            (now.files.0 <= before.files.0 && now.files.1 <= before.files.1).then_some(now)
-        })
-        .unwrap_or_else(|| Self::of(home))
+        eventually_maybe(|| Some(Self::of(home)).filter(|now| now.within(&before)))
+            .unwrap_or_else(|| Self::of(home))
     }
 }
 
@@ -45,10 +77,10 @@ impl fmt::Display for Measures {
         write!(
             f,
             "keeper {} descriptors, {} KiB; supervisor {} descriptors, {} KiB",
-            self.files.0,
-            kib(self.resident.0),
-            self.files.1,
-            kib(self.resident.1)
+            self.keeper.files,
+            kib(self.keeper.resident),
+            self.supervisor.files,
+            kib(self.supervisor.resident)
         )
     }
 }
