@@ -17,6 +17,8 @@ mod begin;
 mod children;
 pub mod client;
 mod deaths;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod groups;
 mod hash;
 mod image;

@@ -20,6 +20,8 @@ mod environment;
 mod estate;
 mod events;
 mod failures;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod holding;
 mod home;
 mod identity;

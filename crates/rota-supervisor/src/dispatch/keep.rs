@@ -89,6 +89,15 @@ impl SocketEntry {
     }
 }
 
+/// An entry that is read and written again, if it can be read.
+#[cfg(fuzzing)]
+#[must_use]
+pub fn written_again(blob: &[u8]) -> Option<serde_json::Value> {
+    let entry = SocketEntry::read(blob).ok()?;
+    let _ = entry.socket();
+    serde_json::to_value(entry).ok()
+}
+
 /// The key of an app's primary.
 pub(super) fn primary_key(app: u32) -> String {
     format!("primary/{app}")

@@ -31,6 +31,8 @@ mod types;
 
 pub use handle::Dispatcher;
 pub use keep::Keep;
+#[cfg(fuzzing)]
+pub use keep::written_again;
 pub use restore::{Adopted, Restored, RestoredFacts, RestoredWorker};
 pub use rota_node::Balance;
 pub use types::{

@@ -8,7 +8,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
 use rota_api::HyperIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ProbeError;
 
@@ -18,8 +18,8 @@ const MAX_BODY: usize = 64 * 1024;
 
 /// Asks for the path over a fresh connection. A status from 200 to 399 is success; a redirect is not
 /// followed.
-pub(super) async fn get(
-    stream: TcpStream,
+pub(crate) async fn get(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     authority: String,
     path: &str,
 ) -> Result<(), ProbeError> {
@@ -46,7 +46,10 @@ pub(super) async fn get(
     }
 }
 
-async fn exchange(stream: TcpStream, request: Request<Empty<Bytes>>) -> hyper::Result<u16> {
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: Request<Empty<Bytes>>,
+) -> hyper::Result<u16> {
     let (mut sender, connection) = http1::handshake(HyperIo::new(stream)).await?;
     let mut connection = pin!(connection);
     let mut exchange = pin!(async {

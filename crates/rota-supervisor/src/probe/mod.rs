@@ -7,6 +7,8 @@
 //! ```
 
 mod http;
+#[cfg(fuzzing)]
+pub(crate) use http::get;
 mod knock;
 
 pub use knock::{ProbeError, try_once, wait_until_ready};
