@@ -45,9 +45,9 @@ const parent = process.ppid;
 // Loaded already in a cluster worker; in another process it would become a primary.
 const cluster = settings.cluster ? require('cluster') : null;
 
-// Everything that runs by itself goes through here: our own mistakes end here and not in the app.
+// Everything that runs by itself goes through here: our own mistakes end here and not in the app. What runs with every
+// request catches them itself: a function that all share has to be ready for all of them, and is never compiled for one.
 function safely(work) {
-  // Not any number of arguments: this runs with every request.
   return function guarded(a, b, c) {
     try {
       return work.call(this, a, b, c);
@@ -66,6 +66,9 @@ function say(message, handle) {
     return false;
   }
 }
+
+// See `ticks.js`.
+safely(keepTickShape)();
 
 // ---- Servers and their connections ----
 
@@ -178,22 +181,26 @@ const onUpgrade = safely((request, socket) => {
   entry.upgraded = String(request.headers.upgrade || 'connect').toLowerCase();
 });
 
-const onRequest = safely(({ response, socket, server }) => {
-  const entry = connections.get(socket) || tlsEntry(socket, server);
-  entry.requests++;
-  totals.requests++;
-  totals.inFlight++;
-  if (entry.open++ === 0) entry.began = now();
-  entry.last = response;
-  if (entry.keep >= 0) {
-    // As Node does it for a connection that it has kept itself.
-    entry.keep = -1;
-    socket.setTimeout(server.timeout || 0);
+function onRequest({ response, socket, server }) {
+  try {
+    const entry = connections.get(socket) || tlsEntry(socket, server);
+    entry.requests++;
+    totals.requests++;
+    totals.inFlight++;
+    if (entry.open++ === 0) entry.began = now();
+    entry.last = response;
+    if (entry.keep >= 0) {
+      // As Node does it for a connection that it has kept itself.
+      entry.keep = -1;
+      socket.setTimeout(server.timeout || 0);
+    }
+    const limit = server.maxRequestsPerSocket;
+    if (limit > 0 && entry.requests >= limit) lastRequest(response);
+    if (draining !== null && !canMove(socket, entry)) tellToClose(entry);
+  } catch {
+    // See `safely`.
   }
-  const limit = server.maxRequestsPerSocket;
-  if (limit > 0 && entry.requests >= limit) lastRequest(response);
-  if (draining !== null && !canMove(socket, entry)) tellToClose(entry);
-});
+}
 
 // Node counts the requests of a connection where we cannot reach, and from zero in each worker.
 function lastRequest(response) {
@@ -202,20 +209,24 @@ function lastRequest(response) {
   });
 }
 
-const onResponse = safely(({ response, socket }) => {
-  const entry = connections.get(socket);
-  if (entry === undefined || entry.open === 0) return;
-  const time = now();
-  if (--entry.open === 0) entry.last = null;
-  totals.inFlight--;
-  count(response.statusCode, time - entry.began);
-  entry.began = time;
-  entry.idleSince = time;
-  if (draining !== null) {
-    nextTick(moveNow, socket);
-    sweepSoon();
+function onResponse({ response, socket }) {
+  try {
+    const entry = connections.get(socket);
+    if (entry === undefined || entry.open === 0) return;
+    const time = now();
+    if (--entry.open === 0) entry.last = null;
+    totals.inFlight--;
+    count(response.statusCode, time - entry.began);
+    entry.began = time;
+    entry.idleSince = time;
+    if (draining !== null) {
+      nextTick(moveNow, socket);
+      sweepSoon();
+    }
+  } catch {
+    // See `safely`.
   }
-});
+}
 
 const onSession = safely((session) => {
   sessions.add(session);

@@ -28,6 +28,7 @@ pub const SOURCE: &str = concat!(
     include_str!("../../agent/tools.js"),
     include_str!("../../agent/drain.js"),
     include_str!("../../agent/orphan.js"),
+    include_str!("../../agent/ticks.js"),
     include_str!("../../agent/agent.js"),
     "})();\n",
 );
