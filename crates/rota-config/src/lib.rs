@@ -6,6 +6,7 @@
 mod agent;
 mod defaults;
 mod env;
+pub mod file;
 mod instances;
 mod listen;
 mod name;
@@ -36,4 +37,4 @@ pub use span::{Span, SpanError};
 pub use spec::{
     AppSpec, Balance, ExecMode, ReadinessSpec, RestartSpec, SpecProblem, StopSpec, UnknownWord,
 };
-pub use update::SpecUpdate;
+pub use update::{Described, SpecUpdate};

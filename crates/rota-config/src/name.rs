@@ -40,6 +40,11 @@ impl AppName {
         }
     }
 
+    /// `app`, for what has no name of its own.
+    pub fn placeholder() -> Self {
+        Self("app".to_owned())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

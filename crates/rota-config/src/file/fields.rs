@@ -1,0 +1,138 @@
+//! Fields of a specification that have their own way in, or out.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::key::{Wrong, account, read, read_list, shown};
+use super::node::{Node, Value};
+use crate::{AppSpec, ExecMode, Probe, ProbeTarget, Rlimit, RlimitName, Span};
+
+fn filled(node: &Node) -> Result<String, Wrong> {
+    let text: String = read(node)?;
+    match text.trim().is_empty() {
+        true => Err(Wrong::new("it is empty")),
+        false => Ok(text),
+    }
+}
+
+pub(super) fn set_script(spec: &mut AppSpec, node: &Node, _: &Path) -> Result<(), Wrong> {
+    spec.script = filled(node)?;
+    Ok(())
+}
+
+pub(super) fn set_namespace(spec: &mut AppSpec, node: &Node, _: &Path) -> Result<(), Wrong> {
+    spec.namespace = filled(node)?;
+    Ok(())
+}
+
+pub(super) fn set_cwd(spec: &mut AppSpec, node: &Node, folder: &Path) -> Result<(), Wrong> {
+    spec.cwd = plain(&folder.join(filled(node)?));
+    Ok(())
+}
+
+/// Relative to the file, where it is a path; a bare name is looked up on `PATH`.
+pub(super) fn set_interpreter(spec: &mut AppSpec, node: &Node, folder: &Path) -> Result<(), Wrong> {
+    let text = filled(node)?;
+    let path = plain(&folder.join(&text));
+    spec.interpreter = Some(match path.to_str().filter(|_| text.contains('/')) {
+        Some(path) => path.to_owned(),
+        None => text,
+    });
+    Ok(())
+}
+
+pub(super) fn set_fork(spec: &mut AppSpec, node: &Node, _: &Path) -> Result<(), Wrong> {
+    let fork: bool = read(node)?;
+    spec.mode = fork.then_some(ExecMode::Fork);
+    Ok(())
+}
+
+pub(super) fn set_probe(spec: &mut AppSpec, node: &Node, _: &Path) -> Result<(), Wrong> {
+    let target: ProbeTarget = read(node)?;
+    spec.probe = Some(Probe::from(target));
+    Ok(())
+}
+
+pub(super) fn get_probe(spec: &AppSpec) -> serde_json::Value {
+    let probe = spec.probe.as_ref();
+    probe.map_or_else(Default::default, |probe| shown(&probe.target))
+}
+
+/// Checks the value also where there is no probe.
+pub(super) fn on_probe(
+    spec: &mut AppSpec,
+    change: impl FnOnce(&mut Probe) -> Result<(), Wrong>,
+) -> Result<(), Wrong> {
+    match &mut spec.probe {
+        Some(probe) => change(probe),
+        None => {
+            let target = ProbeTarget::Tcp {
+                host: crate::ProbeHost::Localhost,
+                port: 1,
+            };
+            change(&mut Probe {
+                target,
+                interval: Span::default(),
+                timeout: Span::default(),
+            })
+        }
+    }
+}
+
+pub(super) fn codes(node: &Node) -> Result<Vec<i32>, Wrong> {
+    let codes: Vec<i64> = read_list(node)?;
+    let Value::List(items) = &node.value else {
+        return Ok(Vec::new());
+    };
+    codes
+        .iter()
+        .zip(items)
+        .map(|(&code, item)| match i32::try_from(code) {
+            Ok(code @ 0..=255) => Ok(code),
+            _ => Err(Wrong {
+                at: Some(item.at.clone()),
+                why: format!("{code} is not an exit code (0 to 255)"),
+            }),
+        })
+        .collect()
+}
+
+pub(super) fn one_account(node: &Node) -> Result<String, Wrong> {
+    let name = node.word().unwrap_or_default();
+    account(&name)?;
+    Ok(name)
+}
+
+pub(super) fn set_rlimits(spec: &mut AppSpec, node: &Node, _: &Path) -> Result<(), Wrong> {
+    let Value::Table(entries) = &node.value else {
+        return Ok(());
+    };
+    spec.process.rlimits.clear();
+    for entry in entries {
+        let name = RlimitName::ALL
+            .into_iter()
+            .find(|name| name.as_str() == entry.key);
+        let name = name.ok_or_else(|| Wrong {
+            at: Some(entry.at.clone()),
+            why: crate::RlimitError::Name(entry.key.clone()).to_string(),
+        })?;
+        let wrong = |why: String| Wrong {
+            at: Some(entry.node.at.clone()),
+            why,
+        };
+        let limit: Rlimit = read(&entry.node).map_err(|error| wrong(error.why))?;
+        if limit.soft > limit.hard {
+            return Err(wrong(format!(
+                "the soft limit is above the hard one: {limit}"
+            )));
+        }
+        spec.process.rlimits.insert(name, limit);
+    }
+    Ok(())
+}
+
+/// Without `.` and with `..` taken away where that is sure: behind a named folder it may be a link.
+pub(super) fn plain(path: &Path) -> PathBuf {
+    path.components()
+        .filter(|part| *part != Component::CurDir)
+        .collect()
+}

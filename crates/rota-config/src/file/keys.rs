@@ -1,0 +1,188 @@
+//! The table of keys: the one place that knows what may be written about an app.
+//!
+//! The decoder, the suggestions, the JSON Schema, the reference in docs/config.md, the comments that `rota init`
+//! writes and `rota config show` all read it.
+
+use super::fields::{
+    codes, get_probe, on_probe, one_account, set_cwd, set_fork, set_interpreter, set_namespace,
+    set_probe, set_rlimits, set_script,
+};
+use super::key::{Access, Key, Part, arguments, names, read, read_list, shown};
+use super::kind::Kind;
+use crate::ExecMode;
+
+/// A field that reads and writes itself.
+macro_rules! field {
+    ($($path:ident).+) => {
+        Some(Access {
+            set: |spec, node, _| {
+                spec.$($path).+ = read(node)?;
+                Ok(())
+            },
+            get: |spec| shown(&spec.$($path).+),
+        })
+    };
+}
+
+/// A field that has its own way in.
+macro_rules! with {
+    ($($path:ident).+, $set:expr) => {
+        Some(Access {
+            set: $set,
+            get: |spec| shown(&spec.$($path).+),
+        })
+    };
+}
+
+const COUNT: Kind = Kind::Whole(0, u32::MAX as i64);
+const NUMBER: Kind = Kind::Whole(1, i64::MAX);
+
+/// Every key of an app, in the order of the reference.
+#[rustfmt::skip] // a table: two or three lines for each
+pub static KEYS: &[Key] = &[
+    Key::new(Part::What, "script", Kind::Text, with!(script, set_script),
+        "The script or command, as for `rota start`; relative to `cwd`.", "\"app.js\"")
+        .also(&["exec", "cmd", "command", "main", "program"]).single(),
+    Key::new(Part::What, "args", Kind::Arguments,
+        with!(args, |spec, node, _| { spec.args = arguments(node); Ok(()) }),
+        "Arguments for the script; a text is split at blanks.", "[\"--verbose\"]")
+        .also(&["arguments", "argv"]),
+    Key::new(Part::What, "cwd", Kind::Path, with!(cwd, set_cwd),
+        "Working directory.", "\"api\"").unless("the file's folder")
+        .also(&["dir", "directory", "working_directory", "workdir"]),
+    Key::new(Part::What, "interpreter", Kind::Text, with!(interpreter, set_interpreter),
+        "What runs the script: `node`, `bun`, `deno`, a path, or `none`.", "\"/opt/node-22/bin/node\"")
+        .unless("by the script").also(&["exec_interpreter", "runtime"]),
+    Key::new(Part::What, "node_args", Kind::Arguments,
+        with!(interpreter_args, |spec, node, _| { spec.interpreter_args = arguments(node); Ok(()) }),
+        "Arguments for the interpreter; a text is split at blanks.", "[\"--enable-source-maps\"]")
+        .also(&["interpreter_args", "interpreterArgs", "nodeArgs", "node_options", "node_arguments"]),
+    Key::new(Part::How, "instances", Kind::Instances, field!(instances),
+        "Number of workers: `4`, `\"max\"` or `0` (one per usable processor), `-1` (one less).", "\"max\"")
+        .also(&["workers", "processes", "numprocs", "replicas", "count", "scale"]),
+    Key::new(Part::How, "fork", Kind::Flag,
+        Some(Access { set: set_fork, get: |spec| shown(&(spec.mode == Some(ExecMode::Fork))) }),
+        "Run Node scripts as plain processes instead of cluster workers.", "true")
+        .also(&["exec_mode", "mode", "cluster"]),
+    Key::new(Part::How, "balance", Kind::Words(&["round-robin", "ip-hash", "shared", "reuseport"]), field!(balance),
+        "How connections are dealt.", "\"ip-hash\"").also(&["balancing", "load_balance", "sticky"]),
+    Key::new(Part::How, "listen", Kind::Addresses,
+        with!(listen, |spec, node, _| { spec.listen = read_list(node)?; Ok(()) }),
+        "Addresses that rota opens and hands over (`LISTEN_FDS`).", "[8080, \"/run/app.sock\"]")
+        .also(&["port", "ports", "socket", "sockets", "address", "bind"]).single(),
+    Key::new(Part::How, "namespace", Kind::Text, with!(namespace, set_namespace),
+        "A label to group apps by.", "\"shop\"").also(&["group_name", "label"]),
+    Key::new(Part::How, "depends_on", Kind::Apps, None,
+        "Apps of this file that must be ready before this one is started.", "[\"db\"]")
+        .also(&["depends", "requires", "after", "needs"]).single(),
+    Key::new(Part::Environment, "env", Kind::Variables, None,
+        "Environment variables; a table in it is a profile, chosen by `--env`.", "{ PORT = 3000 }")
+        .also(&["environment", "vars", "variables"]),
+    Key::new(Part::Environment, "env_file", Kind::Paths, None,
+        "Files with `NAME=value` lines, read before `env`.", "\".env\"")
+        .also(&["env_files", "dotenv", "envfile"]),
+    Key::new(Part::Environment, "inherit_env", Kind::Names, None,
+        "Variables of the calling shell that are taken besides the usual few; `true`: all of them.",
+        "[\"AWS_REGION\", \"npm_*\"]").also(&["pass_env", "inherit", "filter_env"]),
+    Key::new(Part::Ready, "wait_ready", Kind::Flag, field!(readiness.wait_ready),
+        "Wait for the app's own word: `process.send('ready')`, or `READY=1` (sd_notify).", "true"),
+    Key::new(Part::Ready, "probe", Kind::Url, Some(Access { set: set_probe, get: get_probe }),
+        "Ready when this answers: `tcp://IP:PORT`, `http://IP:PORT/PATH`.", "\"http://localhost:3000/health\"")
+        .unless("no probe").also(&["health_check", "healthcheck", "readiness_probe"]).single(),
+    Key::new(Part::Ready, "probe_interval", Kind::Span,
+        Some(Access {
+            set: |spec, node, _| on_probe(spec, |probe| { probe.interval = read(node)?; Ok(()) }),
+            get: |spec| spec.probe.as_ref().map_or_else(Default::default, |probe| shown(&probe.interval)),
+        }),
+        "Pause between two tries of the probe.", "\"250ms\"").unless("250ms").needs("probe").positive(),
+    Key::new(Part::Ready, "probe_timeout", Kind::Span,
+        Some(Access {
+            set: |spec, node, _| on_probe(spec, |probe| { probe.timeout = read(node)?; Ok(()) }),
+            get: |spec| spec.probe.as_ref().map_or_else(Default::default, |probe| shown(&probe.timeout)),
+        }),
+        "Limit of one try of the probe.", "\"2s\"").unless("2s").needs("probe").positive(),
+    Key::new(Part::Ready, "listen_timeout", Kind::Span, field!(readiness.listen_timeout),
+        "How long a worker may take until it is ready.", "\"1m\"")
+        .also(&["ready_timeout", "start_timeout", "startup_timeout"]),
+    Key::new(Part::Ready, "observe", Kind::Span, field!(readiness.observe),
+        "How long the first new worker is watched before the next one's turn.", "\"10s\""),
+    Key::new(Part::Ready, "watchdog", Kind::Span,
+        with!(readiness.watchdog, |spec, node, _| { spec.readiness.watchdog = Some(read(node)?); Ok(()) }),
+        "Replace a worker that does not say `WATCHDOG=1` (sd_notify) more often than this.", "\"30s\"")
+        .unless("never").positive().also(&["watchdog_sec"]),
+    Key::new(Part::Stop, "drain_timeout", Kind::Span, field!(stop.drain_timeout),
+        "How long a worker may take to finish its connections.", "\"1m\"")
+        .also(&["graceful_timeout", "shutdown_timeout", "grace_period"]),
+    Key::new(Part::Stop, "kill_timeout", Kind::Span, field!(stop.kill_timeout),
+        "How long it may take after the stop signal, before SIGKILL.", "\"10s\"")
+        .also(&["stop_timeout", "stopwaitsecs", "kill_retry_time"]),
+    Key::new(Part::Stop, "stop_signal", Kind::Signal, field!(stop.signal),
+        "The signal that asks it to stop.", "\"SIGINT\"").also(&["kill_signal", "stopsignal", "signal"]),
+    Key::new(Part::Stop, "handover", Kind::Flag, field!(stop.handover),
+        "Hand kept connections of a leaving worker over to others instead of closing them.", "false")
+        .also(&["no_handover"]),
+    Key::new(Part::Stop, "idle_grace", Kind::Span, field!(stop.idle_grace),
+        "How long a connection that cannot be handed over may stay idle before it is closed.", "\"2s\""),
+    Key::new(Part::Restart, "autorestart", Kind::Flag, field!(restart.autorestart),
+        "Start it again when it exits.", "false").also(&["no_autorestart", "auto_restart", "restart"]),
+    Key::new(Part::Restart, "max_restarts", COUNT, field!(restart.max_restarts),
+        "How many unstable restarts in a row are allowed.", "5").also(&["restart_limit", "startretries"]),
+    Key::new(Part::Restart, "min_uptime", Kind::Span, field!(restart.min_uptime),
+        "A worker that lived for less is unstable.", "\"10s\""),
+    Key::new(Part::Restart, "restart_delay", Kind::Span, field!(restart.delay),
+        "Fixed pause before a restart; 0: growing when it keeps crashing.", "\"5s\"")
+        .also(&["exp_backoff_restart_delay", "delay", "backoff"]),
+    Key::new(Part::Restart, "stop_exit_codes", Kind::Codes,
+        with!(restart.stop_exit_codes, |spec, node, _| { spec.restart.stop_exit_codes = codes(node)?; Ok(()) }),
+        "Exit codes that mean \"done\": no restart after them.", "[0, 143]").also(&["exit_codes", "success_exit_codes"]),
+    Key::new(Part::Watch, "agent", Kind::Flag, field!(agent.enabled),
+        "The agent in Node workers: heartbeats, figures from inside, handover of connections.", "false")
+        .also(&["no_agent", "pmx", "automation"]),
+    Key::new(Part::Watch, "heartbeat_interval", Kind::Span, field!(agent.interval),
+        "How often a worker is asked for a sign of life.", "\"5s\"").positive(),
+    Key::new(Part::Watch, "heartbeat_timeout", Kind::Span, field!(agent.timeout),
+        "How long its answer may take before the beat counts as missed.", "\"5s\"").positive(),
+    Key::new(Part::Watch, "heartbeat_misses", COUNT, field!(agent.misses),
+        "So many beats missed in a row, and the worker is hung; 0: never.", "10"),
+    Key::new(Part::Watch, "block_warning", Kind::Span, field!(agent.block_warning),
+        "Warn when the event loop was blocked for so long; 0: never.", "\"200ms\""),
+    Key::new(Part::Watch, "guard_loss", Kind::Words(&["exit", "serve"]), field!(agent.guard_loss),
+        "What a worker does when every process of rota is gone.", "\"serve\""),
+    Key::new(Part::Limits, "max_memory", Kind::Size, field!(limits.max_memory),
+        "Replace a worker that uses more memory.", "\"300M\"").unless("never").positive()
+        .also(&["max_memory_restart", "memory_limit", "memory"]),
+    Key::new(Part::Limits, "max_requests", NUMBER, field!(limits.max_requests),
+        "Replace a worker after about so many requests.", "100000").unless("never"),
+    Key::new(Part::Limits, "max_age", Kind::Span, field!(limits.max_age),
+        "Replace a worker after about this time.", "\"7d\"").unless("never").positive(),
+    Key::new(Part::Process, "user", Kind::Account, with!(process.user, |spec, node, _| {
+            spec.process.user = Some(one_account(node)?); Ok(())
+        }),
+        "Run the workers as this user; only for root.", "\"www-data\"").unless("the daemon's").also(&["uid", "username", "run_as"]),
+    Key::new(Part::Process, "group", Kind::Account, with!(process.group, |spec, node, _| {
+            spec.process.group = Some(one_account(node)?); Ok(())
+        }),
+        "Their group.", "\"www-data\"").unless("the user's").also(&["gid"]),
+    Key::new(Part::Process, "groups", Kind::Accounts, with!(process.groups, |spec, node, _| {
+            spec.process.groups = Some(names(node)?); Ok(())
+        }),
+        "Their supplementary groups; `[]`: none.", "[\"ssl-cert\"]").unless("all of the user").also(&["supplementary_groups"]),
+    Key::new(Part::Process, "no_new_privs", Kind::Flag, field!(process.no_new_privs),
+        "Bar setuid programs from giving new privileges.", "true").unless("`true` with `user`")
+        .also(&["no_new_privileges", "new_privs"]),
+    Key::new(Part::Process, "umask", Kind::Mask, field!(process.umask),
+        "File mode creation mask.", "\"027\"").unless("the daemon's"),
+    Key::new(Part::Process, "nice", Kind::Whole(-20, 19), field!(process.nice),
+        "Added to the scheduling priority; more is nicer to others.", "5").unless("0").also(&["priority", "niceness"]),
+    Key::new(Part::Process, "rlimit", Kind::Limits, with!(process.rlimits, set_rlimits),
+        "Limits of resources: as, core, cpu, data, fsize, memlock, nofile, nproc, sigpending, stack.",
+        "{ nofile = 65536, core = 0 }").unless("the daemon's").also(&["rlimits", "limits", "ulimit"]),
+    Key::new(Part::Process, "oom_score_adj", Kind::Whole(-1000, 1000), field!(process.oom_score_adj),
+        "How gladly the kernel kills it when memory is short: -1000 (never) to 1000 (first).", "500")
+        .unless("the daemon's").also(&["oom_score"]),
+];
+
+/// The key of that name.
+pub fn key(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}

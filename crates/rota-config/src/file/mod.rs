@@ -1,0 +1,34 @@
+//! rota.toml: the configuration file.
+//!
+//! [`KEYS`] is the one table of what may be written about an app; everything else here reads it.
+
+mod apps;
+mod document;
+mod dotenv;
+mod fields;
+mod graph;
+mod key;
+mod keys;
+mod kind;
+mod node;
+mod origins;
+mod problem;
+mod reference;
+mod render;
+mod schema;
+mod settings;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use apps::{FileApp, Outside, USUAL};
+pub use document::ConfigFile;
+pub use key::{Key, Part};
+pub use keys::{KEYS, key};
+pub use kind::Kind;
+pub use origins::{EnvOrigin, Origins, differences};
+pub use problem::{Problem, closest, line_and_column};
+pub use reference::{bare_or_quoted, reference, toml};
+pub use render::{Style, render};
+pub use schema::schema;
+pub use template::{Found, template};
