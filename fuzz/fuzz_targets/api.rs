@@ -18,6 +18,7 @@ use rota_api::{
     SignalRequest, SignalResponse, StackRequest, StackResponse, StartRequest, StreamEvent, Version,
     targets_from_query, targets_to_query,
 };
+use rota_config::file::Origins;
 use rota_config::{AppSpec, SpecUpdate};
 use rota_load::WorkerFrom;
 use serde::Serialize;
@@ -43,7 +44,7 @@ fuzz_target!(|input: &[u8]| {
     let Some((&kind, bytes)) = input.split_first() else { return };
     match kind % 18 {
         0 => {
-            let Some(request) = json::<StartRequest<AppSpec>>(bytes) else { return };
+            let Some(request) = json::<StartRequest<AppSpec, Origins>>(bytes) else { return };
             for app in &request.apps {
                 assert!(app.problems().iter().all(|problem| !problem.to_string().is_empty()));
             }

@@ -15,6 +15,7 @@
 //! generic over it.
 
 pub mod client;
+mod config;
 mod drained;
 mod environment;
 mod error;
@@ -32,6 +33,7 @@ mod token;
 mod tools;
 mod view;
 
+pub use config::{ConfigRequest, ConfigResponse, Origin, Setting, SettingEnv};
 pub use drained::Drained;
 pub use environment::{EnvRequest, EnvResponse, EnvVariable};
 pub use error::{ApiError, ErrorBody, ErrorCode};

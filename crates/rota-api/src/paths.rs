@@ -17,6 +17,8 @@ pub const UPGRADE: &str = "/v1/upgrade";
 pub const SIGNAL: &str = "/v1/signal";
 /// `POST` [`crate::EnvRequest`] → [`crate::EnvResponse`].
 pub const ENV: &str = "/v1/env";
+/// `POST` [`crate::ConfigRequest`] → [`crate::ConfigResponse`].
+pub const CONFIG: &str = "/v1/config";
 /// `POST` [`crate::StackRequest`] → [`crate::StackResponse`].
 pub const STACK: &str = "/v1/stack";
 /// `POST` [`crate::ProfileRequest`] → the profile.

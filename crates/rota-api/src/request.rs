@@ -1,12 +1,14 @@
 //! What clients ask for.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Start new apps, or stopped ones again with a new spec (`POST /v1/apps`). `S` is the app's
-/// specification.
+/// specification, `O` says where its settings come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StartRequest<S> {
+pub struct StartRequest<S, O> {
     /// The apps.
     pub apps: Vec<S>,
     /// Answer when they are ready and were observed, not at acceptance.
@@ -16,6 +18,13 @@ pub struct StartRequest<S> {
     /// error ([`crate::ErrorCode::AlreadyRunning`]).
     #[serde(default)]
     pub force: bool,
+    /// An app of that name that runs already with the same spec is left alone; one with another is an error that names
+    /// the settings in which they differ, and no reason not to start the others.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keep: bool,
+    /// Where the settings of apps come from, by the app's name; kept with the app, for `POST /v1/config`.
+    #[serde(default = "BTreeMap::new", skip_serializing_if = "BTreeMap::is_empty")]
+    pub origins: BTreeMap<String, O>,
 }
 
 /// Do something with apps that exist (`POST /v1/command`). `U` is the change of their specification.
@@ -35,6 +44,10 @@ pub struct CommandRequest<U> {
     /// For [`Verb::Start`], [`Verb::Restart`] and [`Verb::Reload`]: what changes in the spec.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub update: Option<U>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn yes() -> bool {
@@ -123,8 +136,8 @@ mod tests {
         let request: CommandRequest<()> = serde_json::from_str(json).unwrap();
         assert!(request.wait && request.update.is_none());
         let json = r#"{"apps":[1]}"#;
-        let request: StartRequest<u8> = serde_json::from_str(json).unwrap();
-        assert!(request.wait && !request.force);
+        let request: StartRequest<u8, ()> = serde_json::from_str(json).unwrap();
+        assert!(request.wait && !request.force && !request.keep);
     }
 
     #[test]

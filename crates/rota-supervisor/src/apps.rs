@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rota_api::{ExceptionView, FailureKind};
+use rota_config::file::Origins;
 use rota_config::{AppSpec, ExecMode, Kind, Launch};
 use rota_engine::{AppId, Generation, Policy};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct Prepared {
     pub launch: Launch,
     /// Who executes it, if not the daemon's own user.
     pub person: Option<Person>,
+    /// Where its settings come from, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origins: Option<Origins>,
 }
 
 /// One app.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rota_api::StartRequest;
 use rota_config::AppSpec;
+use rota_config::file::Origins;
 use rota_keeper::protocol::{FromKeeper, Hello};
 use tokio::sync::mpsc;
 
@@ -224,7 +225,7 @@ fn tell_of_death(supervisor: &Supervisor, hello: &Hello, estate: &Estate) {
 
 /// Starts what `rota run` was called with.
 fn start_with(supervisor: &Rc<Supervisor>, boot: &[u8]) {
-    let request = match serde_json::from_slice::<StartRequest<AppSpec>>(boot) {
+    let request = match serde_json::from_slice::<StartRequest<AppSpec, Origins>>(boot) {
         Ok(request) => request,
         Err(error) => {
             supervisor.say(&format!("the start request is not understood: {error}"));

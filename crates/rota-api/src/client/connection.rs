@@ -12,9 +12,9 @@ use super::events::Events;
 use super::follow::LogLines;
 use super::link::Link;
 use crate::{
-    AppList, CommandRequest, EnvRequest, EnvResponse, LogsQuery, ProfileRequest, ProfileSource,
-    ShutdownRequest, SignalRequest, SignalResponse, StackRequest, StackResponse, StartRequest,
-    UpgradeRequest, Version, paths, targets_to_query,
+    AppList, CommandRequest, ConfigRequest, ConfigResponse, EnvRequest, EnvResponse, LogsQuery,
+    ProfileRequest, ProfileSource, ShutdownRequest, SignalRequest, SignalResponse, StackRequest,
+    StackResponse, StartRequest, UpgradeRequest, Version, paths, targets_to_query,
 };
 
 /// A connection to the daemon. Must be used inside a tokio runtime with IO and time.
@@ -86,9 +86,9 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn start<S: Serialize>(
+    pub async fn start<S: Serialize, O: Serialize>(
         self,
-        request: &StartRequest<S>,
+        request: &StartRequest<S, O>,
     ) -> Result<Events, ClientError> {
         Events::begin(self.link, Ask::operation(paths::APPS, request)?).await
     }
@@ -137,6 +137,15 @@ impl Client {
     /// See [`ClientError`].
     pub async fn env(&mut self, request: &EnvRequest) -> Result<EnvResponse, ClientError> {
         let ask = Ask::post(paths::ENV, request)?;
+        self.link.value(&ask).await
+    }
+
+    /// The settings of an app, and where they come from.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn config(&mut self, request: &ConfigRequest) -> Result<ConfigResponse, ClientError> {
+        let ask = Ask::post(paths::CONFIG, request)?;
         self.link.value(&ask).await
     }
 

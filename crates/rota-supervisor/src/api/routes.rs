@@ -5,10 +5,11 @@ use std::rc::Rc;
 use hyper::body::Incoming;
 use hyper::{Method, Request};
 use rota_api::{
-    ApiError, AppList, CommandRequest, EnvRequest, ErrorCode, OperationToken, ProfileRequest,
-    ProfileSource, ShutdownRequest, SignalRequest, StackRequest, StartRequest, UpgradeRequest,
-    paths,
+    ApiError, AppList, CommandRequest, ConfigRequest, EnvRequest, ErrorCode, OperationToken,
+    ProfileRequest, ProfileSource, ShutdownRequest, SignalRequest, StackRequest, StartRequest,
+    UpgradeRequest, paths,
 };
+use rota_config::file::Origins;
 use rota_config::{AppSpec, SpecUpdate};
 
 use super::http::{self, Answer};
@@ -30,6 +31,7 @@ pub(super) async fn answer(supervisor: &Rc<Supervisor>, request: Request<Incomin
         (&Method::POST, paths::COMMAND) => command(supervisor, request).await,
         (&Method::POST, paths::SIGNAL) => signal(supervisor, request).await,
         (&Method::POST, paths::ENV) => env(supervisor, request).await,
+        (&Method::POST, paths::CONFIG) => config(supervisor, request).await,
         (&Method::POST, paths::STACK) => stack(supervisor, request).await,
         (&Method::POST, paths::PROFILE) => profile(supervisor, request).await,
         (&Method::POST, paths::SHUTDOWN) => shutdown(supervisor, request).await,
@@ -63,7 +65,7 @@ async fn start(
     request: Request<Incoming>,
 ) -> Result<Answer, ApiError> {
     let token = http::token(&request)?;
-    let request: StartRequest<AppSpec> = http::read_json(request.into_body()).await?;
+    let request: StartRequest<AppSpec, Origins> = http::read_json(request.into_body()).await?;
     let names = request.apps.iter().map(|app| app.name.to_string());
     let (wait, names) = (request.wait, names.collect());
     operation(
@@ -107,6 +109,14 @@ async fn signal(
 async fn env(supervisor: &Rc<Supervisor>, request: Request<Incoming>) -> Result<Answer, ApiError> {
     let request: EnvRequest = http::read_json(request.into_body()).await?;
     Ok(http::json(&supervisor.environment(&request)?))
+}
+
+async fn config(
+    supervisor: &Rc<Supervisor>,
+    request: Request<Incoming>,
+) -> Result<Answer, ApiError> {
+    let request: ConfigRequest = http::read_json(request.into_body()).await?;
+    Ok(http::json(&supervisor.config(&request)?))
 }
 
 async fn stack(

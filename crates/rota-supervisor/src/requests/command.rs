@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use rota_api::{ApiError, CommandRequest, ErrorCode, Verb};
-use rota_config::{ScaleTo, SpecUpdate};
+use rota_config::{AppSpec, ScaleTo, SpecUpdate};
 use rota_engine::{AppId, Command, CommandId, Event, Generation, Policy, Slot};
 
 use super::prepare::prepare;
@@ -119,16 +119,20 @@ impl Supervisor {
         let Some(update) = update.filter(|update| !update.is_empty()) else {
             return Ok(None);
         };
-        let spec = self.with(|state| {
+        let (spec, origins) = self.with(|state| {
             let entry = state.apps.get(&app).ok_or_else(gone)?;
             let now = state
                 .engine
                 .app(app)
                 .map_or(entry.newest, |view| view.generation);
             let prepared = entry.prepared(now).ok_or_else(gone)?;
-            Ok::<_, ApiError>(update.apply(&prepared.spec))
+            if let Some(whole) = &update.whole {
+                may_replace(&prepared.spec, &whole.spec)?;
+            }
+            let origins = update.origins(prepared.origins.as_ref());
+            Ok::<_, ApiError>((update.apply(&prepared.spec), origins))
         })?;
-        let prepared = prepare(spec)?;
+        let prepared = prepare(spec, origins)?;
         let policy = prepared.policy(self.cpus);
         self.with(|state| {
             let entry = state.apps.get_mut(&app).ok_or_else(gone)?;
@@ -158,6 +162,22 @@ impl Supervisor {
             .with_hint("`rota stop` stops them all")
         })
     }
+}
+
+/// A whole specification must be that of the same app, with the same sockets: those are open for its life.
+fn may_replace(old: &AppSpec, new: &AppSpec) -> Result<(), ApiError> {
+    if old.name != new.name {
+        let text = format!("the specification of {} is not for {}", new.name, old.name);
+        return Err(ApiError::new(ErrorCode::BadRequest, text));
+    }
+    if old.listen != new.listen {
+        let name = &new.name;
+        let text = format!("{name}: `listen` cannot be changed while the app exists");
+        return Err(ApiError::new(ErrorCode::Refused, text).with_hint(format!(
+            "`rota delete {name}`, then start it with the new addresses"
+        )));
+    }
+    Ok(())
 }
 
 fn gone() -> ApiError {

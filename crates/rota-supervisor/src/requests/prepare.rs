@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use rota_api::{ApiError, ErrorCode};
 use rota_config::AppSpec;
+use rota_config::file::Origins;
 
 use crate::apps::Prepared;
 use crate::identity;
 
 /// Checks a specification and finds out what it means on this machine.
-pub(crate) fn prepare(spec: AppSpec) -> Result<Rc<Prepared>, ApiError> {
+pub(crate) fn prepare(spec: AppSpec, origins: Option<Origins>) -> Result<Rc<Prepared>, ApiError> {
     if let Some(problem) = spec.problems().first() {
         let text = format!("{}: {problem}", spec.name);
         return Err(ApiError::new(ErrorCode::InvalidSpec, text));
@@ -23,6 +24,7 @@ pub(crate) fn prepare(spec: AppSpec) -> Result<Rc<Prepared>, ApiError> {
         spec,
         launch,
         person,
+        origins,
     }))
 }
 

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use rota_api::{ApiError, CommandResult, ErrorCode, StartRequest};
 use rota_config::AppSpec;
-use rota_engine::{AppId, Command, Event, Generation};
+use rota_config::file::{Origins, differences};
+use rota_engine::{AppId, Command, Event, Generation, SlotStatus, SlotView};
 
 use super::prepare::prepare;
 use crate::apps::{App, Prepared};
@@ -19,24 +20,31 @@ impl Supervisor {
     /// A specification that cannot be run, or an app that runs already.
     pub(crate) fn start(
         self: &Rc<Self>,
-        request: StartRequest<AppSpec>,
+        mut request: StartRequest<AppSpec, Origins>,
         caller: Caller,
     ) -> Result<(), ApiError> {
         let mut checked = Vec::new();
         for spec in request.apps {
             let known = self.with(|state| find(state, spec.name.as_str()));
-            if let Some(app) = known
-                && !request.force
-                && self.is_wanted(app)
-            {
-                return Err(already_running(spec.name.as_str()));
+            let running = known.filter(|app| !request.force && self.is_wanted(*app));
+            if running.is_none() {
+                self.holding.check(&spec)?;
             }
-            self.holding.check(&spec)?;
-            checked.push((known, prepare(spec)?));
+            let origins = request.origins.remove(spec.name.as_str());
+            let prepared = prepare(spec, origins)?;
+            let left = match running {
+                Some(app) if request.keep => self.leave(app, &prepared),
+                Some(_) => return Err(already_running(prepared.spec.name.as_str())),
+                None => None,
+            };
+            checked.push((known, prepared, left));
         }
         let operation = self.with(|state| state.operations.begin("start", caller));
-        for (known, prepared) in checked {
-            self.start_one(operation, known, prepared);
+        for (known, prepared, left) in checked {
+            match left {
+                Some(result) => self.with(|state| state.operations.add_result(operation, result)),
+                None => self.start_one(operation, known, prepared),
+            }
         }
         self.with(|state| state.operations.finish_if_settled(operation));
         Ok(())
@@ -93,6 +101,30 @@ impl Supervisor {
         });
     }
 
+    /// What is said of an app that runs and is left as it is; `None` if a part of it can be started again.
+    fn leave(&self, app: AppId, new: &Prepared) -> Option<CommandResult> {
+        let name = new.spec.name.as_str();
+        self.with(|state| {
+            let view = state.engine.app(app)?;
+            let old = state.apps.get(&app)?.prepared(view.generation)?;
+            let differences = differences(
+                (&old.spec, old.origins.as_ref()),
+                (&new.spec, new.origins.as_ref()),
+            );
+            if !differences.is_empty() {
+                let text = format!("it runs with other settings: {}", listed(&differences));
+                let result = CommandResult::failed(name, ErrorCode::AlreadyRunning, text);
+                return Some(CommandResult {
+                    hint: Some("`rota reload FILE` brings what the file says".to_owned()),
+                    ..result
+                });
+            }
+            let at_rest = |slot: &SlotView<'_>| !slot.wanted || slot.status == SlotStatus::Errored;
+            let whole = !view.slots.iter().any(at_rest);
+            whole.then(|| CommandResult::done(name, "runs already, as it is described"))
+        })
+    }
+
     fn same_sockets(&self, app: AppId, spec: &AppSpec) -> bool {
         self.with(|state| {
             let newest = state
@@ -123,6 +155,16 @@ fn register(
     let id = AppId(state.last_app);
     state.apps.insert(id, App::new(id, unix_millis(), prepared));
     (id, 1)
+}
+
+/// The first few of the names.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let first = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
 }
 
 fn already_running(name: &str) -> ApiError {
