@@ -9,7 +9,7 @@ use rota_config::{
 
 use super::process::ProcessFlags;
 use super::resources::ResourceFlags;
-use super::values::{EnvPair, ExitCodes};
+use super::values::{EnvFlag, ExitCodes};
 
 const RUNNING: &str = "How it runs";
 const READY: &str = "When it is ready";
@@ -21,8 +21,8 @@ const LIMITS: &str = "When a healthy worker is replaced";
 /// Flags that describe an app.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct AppFlags {
-    /// Scripts or commands: app.js, server.py, ./binary, next, 'npm start'
-    #[arg(required = true, value_name = "SCRIPT")]
+    /// Scripts or commands: app.js, server.py, ./binary, next, 'npm start'; or a configuration file [default: rota.toml]
+    #[arg(value_name = "SCRIPT|FILE")]
     pub scripts: Vec<String>,
 
     /// Name of the app [default: the script's file name without its extension]
@@ -41,9 +41,9 @@ pub struct AppFlags {
     #[arg(long, value_name = "FOLDER", help_heading = RUNNING)]
     pub cwd: Option<PathBuf>,
 
-    /// Environment variable; may be repeated. The rest is taken from this shell
-    #[arg(short, long, value_name = "KEY=VALUE", help_heading = RUNNING)]
-    pub env: Vec<EnvPair>,
+    /// Environment variable; may be repeated. The rest is taken from this shell. Of a configuration file: the profile
+    #[arg(short, long, value_name = "KEY=VALUE|PROFILE", help_heading = RUNNING)]
+    pub env: Vec<EnvFlag>,
 
     /// What runs the script: node, bun, deno, /opt/node-22/bin/node, none [default: by the script]
     #[arg(long, value_name = "PROGRAM", help_heading = RUNNING)]

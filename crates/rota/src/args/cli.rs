@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use rota_config::{SignalName, Span};
 
 use super::app::AppFlags;
-use super::values::{EnvPair, ScaleValue};
+use super::file::{CheckArgs, ConfigArgs, InitArgs};
+use super::values::{EnvFlag, ScaleValue};
 
 /// A process manager for Node.js servers, and for any other program.
 #[derive(Debug, Parser)]
@@ -19,7 +20,8 @@ use super::values::{EnvPair, ScaleValue};
     after_help = "Examples:\n  rota start app.js -i max    all processors, unmodified server\n  \
         rota reload app             new code, no request lost\n  rota list                   what is on duty\n  \
         rota logs app -f            what it says\n\n\
-        A TARGET is the name of an app, an id from `rota list`, NAME:SLOT, or all.\n\
+        A TARGET is the name of an app, an id from `rota list`, NAME:SLOT, or all. stop, restart, reload and\n\
+        delete take a configuration file, too.\n\
         ROTA_HOME [default: ~/.rota] is where the daemon lives. Exit codes: docs/cli.md."
 )]
 pub struct Cli {
@@ -48,9 +50,27 @@ pub enum VerbArgs {
     #[command(
         after_help = "Examples:\n  rota start app.js -i max --name api\n  rota start server.py --listen 8080\n  \
         rota start api.js worker.js\n  rota start 'npm run serve' --name web --probe http://localhost:3000/\n  \
-        rota start app.js -i 4 -- --verbose\n  rota start api                a stopped app again"
+        rota start app.js -i 4 -- --verbose\n  rota start api                a stopped app again\n  \
+        rota start                    the apps of ./rota.toml\n  rota start shop.toml --env production --only web,api"
     )]
     Start(Box<StartArgs>),
+
+    /// Look for mistakes in a configuration file
+    #[command(
+        after_help = "Examples:\n  rota check\n  rota check shop.toml --json\n\n\
+        Exit code 1: there are some. docs/config.md says more."
+    )]
+    Check(CheckArgs),
+
+    /// Write a commented rota.toml for the project in this folder
+    #[command(after_help = "Examples:\n  rota init\n  rota init --stdout")]
+    Init(InitArgs),
+
+    /// Show effective settings and where they come from, the keys of rota.toml, or its JSON Schema
+    #[command(
+        after_help = "Examples:\n  rota config show api\n  rota config keys\n  rota config schema > rota.schema.json"
+    )]
+    Config(ConfigArgs),
 
     /// Stop apps or workers; they stay in the list
     #[command(after_help = "Examples:\n  rota stop api\n  rota stop api:2 7\n  rota stop all")]
@@ -172,6 +192,10 @@ pub struct StartArgs {
     #[arg(short, long)]
     pub force: bool,
 
+    /// Of a configuration file only these apps, and what they depend on
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub only: Vec<String>,
+
     #[command(flatten)]
     pub wait: WaitFlags,
 }
@@ -239,9 +263,9 @@ pub struct UpdateFlags {
     #[arg(long)]
     pub update_env: bool,
 
-    /// Set an environment variable; may be repeated
-    #[arg(short, long, value_name = "KEY=VALUE")]
-    pub env: Vec<EnvPair>,
+    /// Set an environment variable; may be repeated. Of a configuration file: the profile
+    #[arg(short, long, value_name = "KEY=VALUE|PROFILE")]
+    pub env: Vec<EnvFlag>,
 
     /// Another interpreter: /opt/node-22/bin/node
     #[arg(long, value_name = "PROGRAM")]

@@ -2,6 +2,7 @@
 
 mod app;
 mod cli;
+mod file;
 mod process;
 mod resources;
 mod values;
@@ -12,4 +13,5 @@ pub use cli::{
     ProfileWhat, ReloadArgs, RunArgs, ScaleArgs, SignalArgs, StackArgs, StartArgs, StopArgs,
     TestReloadArgs, UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
 };
-pub use values::ScaleValue;
+pub use file::{CheckArgs, ConfigArgs, ConfigWhat, InitArgs};
+pub use values::{EnvFlag, EnvPair, ScaleValue};

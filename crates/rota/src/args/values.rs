@@ -34,6 +34,26 @@ impl FromStr for EnvPair {
     }
 }
 
+/// What follows `--env`: a variable, or the profile of a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvFlag {
+    /// `KEY=VALUE`.
+    Variable(EnvPair),
+    /// A profile's name.
+    Profile(String),
+}
+
+impl FromStr for EnvFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.contains('=') || text.is_empty() {
+            true => text.parse().map(Self::Variable),
+            false => Ok(Self::Profile(text.to_owned())),
+        }
+    }
+}
+
 /// A comma-separated list of exit codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExitCodes(pub Vec<i32>);
@@ -90,6 +110,14 @@ mod tests {
         assert_eq!(format!("{pair:?}"), "A=(hidden)");
         assert_eq!("A=".parse::<EnvPair>().unwrap().value, "");
         assert!("A".parse::<EnvPair>().is_err() && "=x".parse::<EnvPair>().is_err());
+    }
+
+    #[test]
+    fn what_is_no_pair_is_a_profile() {
+        let profile = EnvFlag::Profile("production".into());
+        assert_eq!("production".parse(), Ok(profile));
+        assert!(matches!("A=".parse(), Ok(EnvFlag::Variable(_))));
+        assert!("".parse::<EnvFlag>().is_err() && "=x".parse::<EnvFlag>().is_err());
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! The verbs, one file each.
 
+mod check;
+mod config;
 mod delete;
 mod describe;
 mod describe_settings;
 mod describe_worker;
 mod env;
+mod file;
+mod init;
 mod kill;
 mod list;
 mod logs;

@@ -30,12 +30,13 @@ pub fn request(verb: Verb, targets: Vec<String>, wait: &WaitFlags) -> CommandReq
 
 /// What `restart`, `reload` and the start of a stopped app change.
 pub fn update(flags: &UpdateFlags) -> Result<Option<SpecUpdate>, Stop> {
-    let set_env: Env = flags
-        .env
+    let pairs = specs::pairs(&flags.env)?;
+    let set_env: Env = pairs
         .iter()
         .map(|pair| (pair.key.as_str(), pair.value.as_str()))
         .collect();
     let update = SpecUpdate {
+        whole: None,
         caller_env: flags.update_env.then(specs::caller_env),
         set_env,
         interpreter: match &flags.interpreter {
@@ -54,7 +55,16 @@ pub async fn command(context: &Context, request: &CommandRequest<SpecUpdate>, js
 }
 
 /// Shows progress, then the results; the exit code is that of the first failure.
-pub async fn tell(context: &Context, mut events: Events, json: bool) -> Done {
+pub async fn tell(context: &Context, events: Events, json: bool) -> Done {
+    results(context, &follow(context, events, json).await?, json)
+}
+
+/// Shows progress; gives the results.
+pub async fn follow(
+    context: &Context,
+    mut events: Events,
+    json: bool,
+) -> Result<Vec<CommandResult>, Stop> {
     let mut out = context.out();
     let mut progress = context.progress();
     while let Some(event) = events.next().await? {
@@ -67,14 +77,15 @@ pub async fn tell(context: &Context, mut events: Events, json: bool) -> Done {
             StreamEvent::Progress(_) => {}
             StreamEvent::Finished(finished) => {
                 progress.clear();
-                return results(context, &finished.results, json);
+                return Ok(finished.results);
             }
         }
     }
     Err(Failure::from(rota_api::client::ClientError::Ended).into())
 }
 
-fn results(context: &Context, results: &[CommandResult], json: bool) -> Done {
+/// Shows results; the exit code is that of the first failure.
+pub fn results(context: &Context, results: &[CommandResult], json: bool) -> Done {
     let mut out = context.out();
     let mut code = ExitCode::Ok;
     for result in results {

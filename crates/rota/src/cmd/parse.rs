@@ -4,8 +4,8 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use rota_api::ExitCode;
 
 use super::{
-    delete, describe, env, kill, list, logs, ping, profile, reload, restart, run, scale, signal,
-    stack, start, stop, test_reload, upgrade, version,
+    check, config, delete, describe, env, init, kill, list, logs, ping, profile, reload, restart,
+    run, scale, signal, stack, start, stop, test_reload, upgrade, version,
 };
 use crate::args::{Cli, VerbArgs};
 use crate::context::Context;
@@ -56,6 +56,9 @@ fn verb(context: &Context, verb: VerbArgs) -> Done {
     match verb {
         VerbArgs::Run(args) => run::run(context, *args),
         VerbArgs::Start(args) => start::run(context, *args),
+        VerbArgs::Check(args) => check::run(context, &args),
+        VerbArgs::Init(args) => init::run(context, &args),
+        VerbArgs::Config(args) => config::run(context, args),
         VerbArgs::Stop(args) => stop::run(context, args),
         VerbArgs::Restart(args) => restart::run(context, args),
         VerbArgs::Reload(args) => reload::run(context, args),
@@ -152,6 +155,13 @@ mod tests {
     #[test]
     fn what_users_write_is_understood() {
         for line in [
+            "start",
+            "start shop.toml --env production --only a,b --only c",
+            "check shop.toml --json",
+            "init --stdout",
+            "config show api --json",
+            "config schema",
+            "reload rota.toml --env production",
             "start app.js",
             "start app.js -i -1",
             "start app.js -i max --name api",
@@ -197,15 +207,16 @@ mod tests {
         for line in [
             "",
             "nonsense",
-            "start",
             "start app.js -i many",
             "start app.js -i -2x",
             "start app.js --name all",
             "start app.js --listen-timeout soon",
             "start app.js --probe-interval 1s",
-            "start app.js --env NOVALUE",
+            "start app.js --env =VALUE",
             "start app.js --stop-signal SIGNOTHING",
             "start app.js --balance fair",
+            "config",
+            "init --stdout --force",
             "reload",
             "test-reload",
             "test-reload api --times 0",

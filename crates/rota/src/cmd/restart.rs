@@ -2,12 +2,15 @@
 
 use rota_api::Verb;
 
-use super::operation;
+use super::{file, operation};
 use crate::args::ReloadArgs;
 use crate::context::Context;
 use crate::failure::Done;
 
 pub(super) fn run(context: &Context, args: ReloadArgs) -> Done {
+    if let Some(path) = file::only(&args.targets)? {
+        return file::renew(context, &path, Verb::Restart, &args);
+    }
     let mut request = operation::request(Verb::Restart, args.targets, &args.wait);
     request.update = operation::update(&args.update)?;
     context.block_on(operation::command(context, &request, args.wait.json))

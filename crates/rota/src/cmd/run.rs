@@ -1,20 +1,33 @@
 //! `rota run`.
 
-use rota_api::{ExitCode, StartRequest};
+use std::collections::BTreeMap;
 
-use super::specs;
+use rota_api::{ExitCode, StartRequest};
+use rota_config::AppSpec;
+use rota_config::file::Origins;
+
+use super::{file, specs};
 use crate::args::RunArgs;
 use crate::context::Context;
 use crate::daemon::run_in_place;
-use crate::failure::{Done, Failure};
+use crate::failure::{Done, Failure, Stop};
 
-pub(super) fn run(context: &Context, args: RunArgs) -> Done {
+fn boot(context: &Context, args: &RunArgs) -> Result<StartRequest<AppSpec, Origins>, Stop> {
     let apps = specs::from_flags(&args.app, &args.app.scripts)?;
     specs::check(&apps, context)?;
-    let request = StartRequest {
+    Ok(StartRequest {
         apps,
         wait: true,
         force: false,
+        keep: false,
+        origins: BTreeMap::new(),
+    })
+}
+
+pub(super) fn run(context: &Context, args: RunArgs) -> Done {
+    let request = match file::named(&args.app.scripts)? {
+        Some(path) => file::boot(context, &path, &args.app)?,
+        None => boot(context, &args)?,
     };
     let boot = serde_json::to_vec(&request).map_err(|error| {
         Failure::new(ExitCode::Failed, "cannot write the start request").because(&error)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rota_api::ExitCode;
 use rota_config::{AppName, AppSpec, Env, ExecMode, Probe, resolve};
 
-use crate::args::AppFlags;
+use crate::args::{AppFlags, EnvFlag, EnvPair};
 use crate::context::Context;
 use crate::failure::{Failure, Stop};
 use crate::output::print_failure;
@@ -115,6 +115,22 @@ pub fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
+/// The variables of `--env`. A profile is an error: it is for a configuration file.
+pub fn pairs(flags: &[EnvFlag]) -> Result<Vec<&EnvPair>, Failure> {
+    fn pair(flag: &EnvFlag) -> Result<&EnvPair, Failure> {
+        match flag {
+            EnvFlag::Variable(pair) => Ok(pair),
+            EnvFlag::Profile(name) => {
+                let failure = Failure::usage(format!("--env {name}: it must be KEY=VALUE"));
+                Err(failure.hint(format!(
+                    "a profile is for a configuration file: `rota start rota.toml --env {name}`"
+                )))
+            }
+        }
+    }
+    flags.iter().map(pair).collect()
+}
+
 fn spec(flags: &AppFlags, script: &str) -> Result<AppSpec, Failure> {
     let here = absolute(Path::new("."))?;
     let cwd = match &flags.cwd {
@@ -133,7 +149,7 @@ fn spec(flags: &AppFlags, script: &str) -> Result<AppSpec, Failure> {
     spec.args.clone_from(&flags.args);
     spec.process = flags.process.to_spec();
     spec.resources = flags.resources.to_spec();
-    spec.env = environment(flags, &spec);
+    spec.env = environment(flags, &spec)?;
     if let Some(text) = &flags.interpreter {
         spec.interpreter = Some(interpreter(text)?);
     }
@@ -195,16 +211,16 @@ fn set<T: Clone>(field: &mut T, flag: Option<&T>) {
     }
 }
 
-fn environment(flags: &AppFlags, spec: &AppSpec) -> Env {
+fn environment(flags: &AppFlags, spec: &AppSpec) -> Result<Env, Failure> {
     let mut env = caller_env();
     spec.process.adapt(&mut env);
     if env.get("PWD").is_some() {
         env.set("PWD", spec.cwd.to_string_lossy());
     }
-    for pair in &flags.env {
+    for pair in pairs(&flags.env)? {
         env.set(pair.key.as_str(), pair.value.as_str());
     }
-    env
+    Ok(env)
 }
 
 /// The script's file name without its extension; of a shell line, the command's.
@@ -220,7 +236,8 @@ fn default_name(script: &str) -> Result<AppName, Failure> {
         .map_err(|error| Failure::usage(error.to_string()).hint("give it a name with --name"))
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+/// The path as it is from everywhere.
+pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path)
         // `/srv/.` reads badly in a list.
         .map(|path| path.components().collect())

@@ -1,18 +1,28 @@
 //! `rota start`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rota_api::{AppStatus, AppView, ExitCode, StartRequest, Verb, WorkerStatus, WorkerView};
+use rota_config::file::Origins;
 use rota_config::{AppSpec, SpecUpdate};
 use rota_supervisor::LeftBehind;
 
-use super::{operation, specs};
+use super::{file, operation, specs};
 use crate::args::{StartArgs, UpdateFlags};
 use crate::context::Context;
 use crate::daemon::{Home, connect, connect_or_start};
 use crate::failure::{Done, Failure, Stop};
 
 pub(super) fn run(context: &Context, args: StartArgs) -> Done {
+    if let Some(path) = file::named(&args.app.scripts)? {
+        return file::start(context, &path, &args);
+    }
+    if !args.only.is_empty() {
+        return Err(Failure::usage("--only is for a configuration file")
+            .hint("name the file as well: `rota start rota.toml --only NAME`")
+            .into());
+    }
     context.block_on(start(context, &args))
 }
 
@@ -56,10 +66,12 @@ async fn start(context: &Context, args: &StartArgs) -> Done {
 }
 
 async fn start_scripts(context: &Context, args: &StartArgs, specs: Vec<AppSpec>) -> Done {
-    let request = StartRequest {
+    let request = StartRequest::<AppSpec, Origins> {
         apps: specs,
         wait: !args.wait.no_wait,
         force: args.force,
+        keep: false,
+        origins: BTreeMap::new(),
     };
     let client = context.telling(connect_or_start(context.home()?).await?);
     operation::tell(context, client.start(&request).await?, args.wait.json).await

@@ -1,0 +1,13 @@
+//! Configuration files on the command line.
+
+mod end;
+mod load;
+mod renew;
+mod start;
+mod tell;
+
+pub(super) use end::end;
+pub(super) use load::{DEFAULT, describe, named, only, read};
+pub(super) use renew::renew;
+pub(super) use start::{boot, start};
+pub(super) use tell::{as_json, show};
