@@ -3,7 +3,7 @@
 // Node makes the objects of `process.nextTick` by a literal with computed keys, and V8 notes with each key the one shape of
 // object that it has met there. The heap of a process that idles is collected thoroughly: shapes that no object has are
 // gone then, and the next tick, with new ones, makes these places general for good. Each tick takes several times as long
-// from there on, and a request of HTTP needs six. So one such object stays alive, our own.
+// from there on, and a request of HTTP needs several. So one such object stays alive, our own.
 function keepTickShape() {
   const { AsyncResource, executionAsyncResource } = builtin('async_hooks');
   let hooks;
