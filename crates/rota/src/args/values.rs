@@ -39,7 +39,7 @@ impl FromStr for EnvPair {
 pub enum EnvFlag {
     /// `KEY=VALUE`.
     Variable(EnvPair),
-    /// A profile's name.
+    /// A profile's name; empty: none.
     Profile(String),
 }
 
@@ -47,7 +47,7 @@ impl FromStr for EnvFlag {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.contains('=') || text.is_empty() {
+        match text.contains('=') {
             true => text.parse().map(Self::Variable),
             false => Ok(Self::Profile(text.to_owned())),
         }
@@ -117,7 +117,7 @@ mod tests {
         let profile = EnvFlag::Profile("production".into());
         assert_eq!("production".parse(), Ok(profile));
         assert!(matches!("A=".parse(), Ok(EnvFlag::Variable(_))));
-        assert!("".parse::<EnvFlag>().is_err() && "=x".parse::<EnvFlag>().is_err());
+        assert!("=x".parse::<EnvFlag>().is_err());
     }
 
     #[test]

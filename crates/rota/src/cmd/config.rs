@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rota_api::{ConfigRequest, ConfigResponse, ExitCode, Origin};
 use rota_config::file::{KEYS, Part, schema, toml};
+use serde_json::Value;
 
 use crate::args::{ConfigArgs, ConfigWhat};
 use crate::context::Context;
@@ -59,7 +60,7 @@ fn render(answer: &ConfigResponse, paint: Paint) -> Vec<String> {
     let mut table = Table::new(&COLUMNS);
     let file = answer.file.as_deref();
     for setting in &answer.settings {
-        if setting.value.is_null() {
+        if is_nothing(&setting.value) {
             continue;
         }
         let ink = match setting.origin {
@@ -90,6 +91,15 @@ fn render(answer: &ConfigResponse, paint: Paint) -> Vec<String> {
         lines.extend(table.render(paint));
     }
     lines
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.is_empty(),
+        _ => false,
+    }
 }
 
 fn heading(answer: &ConfigResponse, paint: Paint) -> String {

@@ -20,6 +20,7 @@ mod cli_output;
 mod cluster;
 mod cluster_errors;
 mod cluster_listen;
+mod config;
 mod courtesy;
 mod drain;
 mod drained;

@@ -113,14 +113,29 @@ pub(super) fn apps(
     profile: Option<&str>,
 ) -> Result<(ConfigFile, Vec<FileApp>), Stop> {
     let file = read(path)?;
-    let apps = match describe(&file, profile) {
+    let apps = under(context, path, &file, profile)?;
+    Ok((file, apps))
+}
+
+/// The apps of a file under another profile.
+///
+/// # Errors
+/// If anything is wrong with it.
+pub(super) fn under(
+    context: &Context,
+    path: &Path,
+    file: &ConfigFile,
+    profile: Option<&str>,
+) -> Result<Vec<FileApp>, Stop> {
+    let profile = profile.filter(|name| !name.is_empty());
+    let apps = match describe(file, profile) {
         Ok(apps) => apps,
-        Err(problems) => return Err(refuse(context, path, &file, &problems, ExitCode::Usage)),
+        Err(problems) => return Err(refuse(context, path, file, &problems, ExitCode::Usage)),
     };
     if let Some(profile) = profile {
-        known_profile(&file, path, profile)?;
+        known_profile(file, path, profile)?;
     }
-    Ok((file, apps))
+    Ok(apps)
 }
 
 /// Refuses apps whose programs are not there.
@@ -168,14 +183,20 @@ fn known_profile(file: &ConfigFile, path: &Path, profile: &str) -> Result<(), Fa
     })
 }
 
-/// The profile of `--env`. The variables of a file's apps stand in the file.
+/// The profile of `--env`, `None` if it is not given; `Some("")` is none at all. The variables of a file's apps stand
+/// in the file.
 pub(super) fn profile(flags: &[EnvFlag]) -> Result<Option<&str>, Failure> {
     let mut profile = None;
     for flag in flags {
         match flag {
             EnvFlag::Variable(pair) => {
-                return Err(Failure::usage(format!("--env {}=…: the variables of these apps stand in the file", pair.key))
-                    .hint("write it into the file under [env] or [apps.NAME.env]; --env PROFILE chooses a profile"));
+                let text = format!(
+                    "--env {}=…: the variables of these apps stand in the file",
+                    pair.key
+                );
+                return Err(Failure::usage(text).hint(
+                    "write it there under [env] or [apps.NAME.env]; --env PROFILE chooses a profile",
+                ));
             }
             EnvFlag::Profile(_) if profile.is_some() => {
                 return Err(Failure::usage("--env names two profiles").hint("choose one"));

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use rota_api::{AppView, CommandRequest, CommandResult, ExitCode, Verb};
-use rota_config::file::FileApp;
+use rota_api::{AppView, CommandRequest, CommandResult, ConfigRequest, ExitCode, Verb};
+use rota_config::file::{ConfigFile, FileApp};
 use rota_config::{Described, SpecUpdate};
 
-use super::load::{apps, check_programs, profile};
+use super::load::{apps, check_programs, profile, under};
 use crate::args::{ReloadArgs, UpdateFlags};
 use crate::cmd::operation;
 use crate::context::Context;
@@ -15,13 +15,45 @@ use crate::failure::{Done, Failure, Stop};
 /// Reloads or restarts the apps of a file with the settings of the file, what they depend on first.
 pub(in crate::cmd) fn renew(context: &Context, path: &Path, verb: Verb, args: &ReloadArgs) -> Done {
     nothing_else(&args.update)?;
-    let (file, apps) = apps(context, path, profile(&args.update.env)?)?;
+    let chosen = profile(&args.update.env)?;
+    let (file, apps) = apps(context, path, chosen)?;
     check_programs(context, path, &file, &apps)?;
-    let names = file.order().into_iter().flatten();
-    let in_order: Vec<FileApp> = names
-        .filter_map(|name| apps.iter().find(|app| app.spec.name == name).cloned())
-        .collect();
-    context.block_on(all(context, path, verb, args, in_order))
+    context.block_on(async {
+        let known = there(context, path, &file).await?;
+        let mut code = ExitCode::Ok;
+        for view in &known {
+            let app = match chosen {
+                Some(_) => apps
+                    .iter()
+                    .find(|app| app.spec.name.as_str() == view.name)
+                    .cloned(),
+                None => as_before(context, path, &file, &view.name).await?,
+            };
+            let Some(app) = app else { continue };
+            let done = one(context, verb, args, &app, view).await?;
+            if code == ExitCode::Ok {
+                code = done;
+            }
+        }
+        Ok(code)
+    })
+}
+
+/// An app under the profile that it runs with: who reloads a file by hand does not mean to leave production.
+async fn as_before(
+    context: &Context,
+    path: &Path,
+    file: &ConfigFile,
+    name: &str,
+) -> Result<Option<FileApp>, Stop> {
+    let request = ConfigRequest {
+        target: name.to_owned(),
+    };
+    let now = context.client().await?.config(&request).await?;
+    let same_file = now.file.as_deref().map(Path::new) == Some(file.path());
+    let profile = now.profile.filter(|_| same_file);
+    let apps = under(context, path, file, profile.as_deref())?;
+    Ok(apps.into_iter().find(|app| app.spec.name.as_str() == name))
 }
 
 fn nothing_else(flags: &UpdateFlags) -> Result<(), Failure> {
@@ -35,40 +67,26 @@ fn nothing_else(flags: &UpdateFlags) -> Result<(), Failure> {
     }
 }
 
-async fn all(
-    context: &Context,
-    path: &Path,
-    verb: Verb,
-    args: &ReloadArgs,
-    apps: Vec<FileApp>,
-) -> Done {
+/// The apps of the file as they are, in the order of the file.
+///
+/// # Errors
+/// If one of them is not there.
+async fn there(context: &Context, path: &Path, file: &ConfigFile) -> Result<Vec<AppView>, Stop> {
     let known = context.client().await?.apps(&[]).await?.apps;
-    let there = |app: &FileApp| {
-        known
-            .iter()
-            .find(|view| view.name == app.spec.name.as_str())
-    };
-    if let Some(app) = apps.iter().find(|app| there(app).is_none()) {
-        let text = format!(
-            "{} is in the file and not in the list; nothing was done",
-            app.spec.name
-        );
-        return Err(Failure::new(ExitCode::NoSuchTarget, text)
-            .hint(format!(
-                "`rota start {}` starts what is not there",
-                path.display()
-            ))
-            .into());
+    let mut views = Vec::new();
+    for name in file.order().into_iter().flatten() {
+        let Some(view) = known.iter().find(|view| view.name == name.as_str()) else {
+            let text = format!("{name} is in the file and not in the list; nothing was done");
+            return Err(Failure::new(ExitCode::NoSuchTarget, text)
+                .hint(format!(
+                    "`rota start {}` starts what is not there",
+                    path.display()
+                ))
+                .into());
+        };
+        views.push(view.clone());
     }
-    let mut code = ExitCode::Ok;
-    for app in apps {
-        let view = there(&app);
-        let done = one(context, verb, args, &app, view).await?;
-        if code == ExitCode::Ok {
-            code = done;
-        }
-    }
-    Ok(code)
+    Ok(views)
 }
 
 async fn one(
@@ -76,7 +94,7 @@ async fn one(
     verb: Verb,
     args: &ReloadArgs,
     app: &FileApp,
-    view: Option<&AppView>,
+    view: &AppView,
 ) -> Done {
     let json = args.wait.json;
     let name = app.spec.name.to_string();
@@ -92,7 +110,7 @@ async fn one(
     let code = operation::results(context, &results, json)?;
     let cpus = u32::try_from(rota_sys::cpus::available()).unwrap_or(u32::MAX);
     let wanted = app.spec.instances.count(cpus);
-    if code != ExitCode::Ok || view.is_some_and(|view| view.instances == wanted) {
+    if code != ExitCode::Ok || view.instances == wanted {
         return Ok(code);
     }
     // A rollout replaces the workers that there are.

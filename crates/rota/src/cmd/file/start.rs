@@ -31,6 +31,7 @@ pub(in crate::cmd) fn start(context: &Context, path: &Path, args: &StartArgs) ->
     let order = file.order();
     let start = Start {
         context,
+        path,
         args,
         missing: BTreeSet::new(),
         code: ExitCode::Ok,
@@ -114,6 +115,7 @@ fn request(apps: Vec<FileApp>) -> Request {
 /// A start of several groups: what waits for an app that did not start is not started.
 struct Start<'a> {
     context: &'a Context,
+    path: &'a Path,
     args: &'a StartArgs,
     missing: BTreeSet<AppName>,
     code: ExitCode,
@@ -152,7 +154,13 @@ impl Start<'_> {
         };
         let client = connect_or_start(self.context.home()?).await?;
         let events = self.context.telling(client).start(&request).await?;
-        let results = operation::follow(self.context, events, self.args.wait.json).await?;
+        let mut results = operation::follow(self.context, events, self.args.wait.json).await?;
+        for result in &mut results {
+            if result.code == Some(ErrorCode::AlreadyRunning) {
+                let file = self.path.display();
+                result.hint = Some(format!("`rota reload {file}` brings what the file says"));
+            }
+        }
         self.take(&results)?;
         match last {
             true => Ok(()),
