@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rota_keeper::protocol::{FromKeeper, GroupSpec, GroupsNote, SpawnSpec, SpawnStage, ToKeeper};
 use rota_sys::cgroup::Group;
+use rota_sys::process;
+use rota_sys::signal::Signal;
 
-use crate::rig::{Output, Restored, Rig, is_gone, pipe, shell, spawn, worker};
+use crate::rig::{Line, Output, Restored, Rig, is_gone, pipe, shell, spawn, worker};
 
 /// A keeper's own directory, if it has one.
 fn directory(restored: &Restored) -> Option<PathBuf> {
@@ -61,14 +63,7 @@ pub fn exact() {
         let name = group.path().file_name().unwrap().to_str().unwrap();
         assert_eq!(name, "_odd__n_me-1");
         assert!(group.processes().contains(&far));
-        line.send(
-            &ToKeeper::Signal {
-                child: 1,
-                signal,
-                group: true,
-            },
-            &[],
-        );
+        line.send(&kill(1, signal), &[]);
         let exit = line.exited(1);
         assert!(exit.group.is_some());
         assert!(is_gone(far), "{far} lives on");
@@ -80,59 +75,80 @@ pub fn exact() {
     }
 }
 
-pub fn succession() {
+/// A keeper with one such worker.
+struct Held {
+    rig: Rig,
+    line: Line,
+    /// The keeper's directory, and the worker's.
+    own: PathBuf,
+    group: String,
+    far: u32,
+    output: Output,
+}
+
+/// Nothing where there are no groups.
+fn held() -> Option<Held> {
     let rig = Rig::start();
     let line = rig.supervisor();
     let Some(own) = directory(&line.restored()) else {
-        return rig.finish(&line);
+        rig.finish(&line);
+        return None;
     };
     let (spec, write, mut output) = runaway();
     let spec = in_group(spec, labelled("a"));
     let (_, group) = line.spawn_in_group(1, spec, &[write.as_fd()]);
-    drop(write);
     let far = output.pid();
-    line.kill();
-    let line = rig.supervisor();
-    let restored = line.restored();
-    assert_eq!(directory(&restored), Some(own.clone()));
-    assert_eq!(restored.groups, [(1, group.unwrap())]);
+    Some(Held {
+        rig,
+        line,
+        own,
+        group: group.unwrap(),
+        far,
+        output,
+    })
+}
+
+impl Held {
+    /// The next supervisor has been told of the groups.
+    fn is_handed_back(&self, line: &Line) {
+        let restored = line.restored();
+        assert_eq!(directory(&restored).as_ref(), Some(&self.own));
+        assert_eq!(restored.groups, [(1, self.group.clone())]);
+    }
+}
+
+pub fn succession() {
+    let Some(held) = held() else { return };
+    process::kill(held.line.pid, Signal::KILL).unwrap();
+    let line = held.rig.supervisor();
+    held.is_handed_back(&line);
     // The end of the keeper is the end of everybody.
-    rig.finish(&line);
-    assert!(is_gone(far));
-    assert!(!own.exists());
+    held.rig.finish(&line);
+    assert!(is_gone(held.far));
+    assert!(!held.own.exists());
 }
 
 pub fn upgraded() {
-    let rig = Rig::start();
-    let line = rig.supervisor();
-    let Some(own) = directory(&line.restored()) else {
-        return rig.finish(&line);
-    };
-    let (spec, write, mut output) = runaway();
-    let spec = in_group(spec, labelled("a"));
-    let (_, group) = line.spawn_in_group(1, spec, &[write.as_fd()]);
-    drop(write);
-    let far = output.pid();
+    let Some(mut held) = held() else { return };
     let program = std::env::current_exe().unwrap().into_os_string();
-    line.send(&ToKeeper::Upgrade { program }, &[]);
-    let line = rig.supervisor();
-    let restored = line.restored();
-    assert_eq!(directory(&restored), Some(own.clone()));
-    assert_eq!(restored.groups, [(1, group.unwrap())]);
+    held.line.send(&ToKeeper::Upgrade { program }, &[]);
+    let line = held.rig.supervisor();
+    held.is_handed_back(&line);
     line.send(&ToKeeper::Up, &[]);
-    line.send(
-        &ToKeeper::Signal {
-            child: 1,
-            signal: 9,
-            group: true,
-        },
-        &[],
-    );
+    line.send(&kill(1, 9), &[]);
     line.exited(1);
-    assert!(is_gone(far));
-    assert_eq!(output.rest(), "");
-    rig.finish(&line);
-    assert!(!own.exists());
+    assert!(is_gone(held.far));
+    assert_eq!(held.output.rest(), "");
+    held.rig.finish(&line);
+    assert!(!held.own.exists());
+}
+
+fn kill(child: u64, signal: i32) -> ToKeeper {
+    ToKeeper::Signal {
+        child,
+        signal,
+        group: true,
+    }
 }
 
 /// A folder with the files of a group that was delegated with these controllers.
@@ -195,14 +211,7 @@ pub fn limits() {
     fs::write(group.join("memory.events"), "max 9\noom 1\noom_kill 1\n").unwrap();
     fs::write(group.join("memory.peak"), "314568704\n").unwrap();
     fs::write(group.join("pids.events"), "max 3\n").unwrap();
-    line.send(
-        &ToKeeper::Signal {
-            child: 1,
-            signal: 9,
-            group: true,
-        },
-        &[],
-    );
+    line.send(&kill(1, 9), &[]);
     let counted = line.exited(1).group.unwrap();
     assert_eq!((counted.oom_kills, counted.at_limit), (Some(1), true));
     assert_eq!(counted.memory_peak, Some(314_568_704));

@@ -198,6 +198,35 @@ fn limits_hold_where_there_are_controllers_and_are_refused_elsewhere() {
     assert!(home.find("app").is_none());
 }
 
+/// A server that eats memory a moment after it is ready.
+const HOG: &str = r#"
+const kept = [];
+const eat = () => setInterval(() => kept.push(Buffer.alloc(16 << 20, 1)), 10);
+require('http').createServer((q, r) => r.end()).listen(0, () => setTimeout(eat, 500));
+"#;
+
+#[test]
+fn above_its_limit_of_memory_a_worker_is_killed_and_the_limit_is_named() {
+    let home = Home::new();
+    let cgroups = cgroups(&home);
+    let mut controllers = cgroups["controllers"].as_array().unwrap().iter();
+    if !controllers.any(|name| name == "memory") {
+        println!("skipped: no memory controller here: {}", cgroups["why"]);
+        return;
+    }
+    let script = home.write("app.js", HOG);
+    home.start_script(&script, &["--memory-max", "100M", "--no-autorestart"]);
+    let failure = eventually("its failure", || {
+        let failure = home.app("app").0["last_failure"].clone();
+        (!failure.is_null()).then_some(failure)
+    });
+    assert_eq!(failure["kind"], "oom_killed", "{failure:#}");
+    let reason = failure["reason"].as_str().unwrap();
+    let words = "killed by the kernel: out of memory, limit 100 MiB";
+    assert!(reason.ends_with(words), "{reason}");
+    assert!(failure["group_peak_memory"].as_u64().unwrap() > 90 << 20);
+}
+
 /// A folder with the files of a group that was delegated with all controllers.
 fn fake(home: &Home) -> PathBuf {
     let base = home.path().join("cgroup");
