@@ -73,7 +73,7 @@ impl Supervisor {
         let apps: BTreeSet<String> = stay.iter().map(|one| one.trace.app.clone()).collect();
         for app in apps {
             let of = || stay.iter().filter(|one| one.trace.app == app);
-            let shared = of().any(|one| one.trace.drains && !one.trace.own_socket);
+            let shared = of().any(|one| !one.trace.own_socket);
             match sockets::copies(of()) {
                 Ok(copies) => self.with(|state| {
                     state.survivors.sockets.insert(app, copies);
