@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::key::{Wrong, account, read, read_list, shown};
 use super::node::{Node, Value};
-use crate::{AppSpec, ExecMode, Probe, ProbeTarget, Rlimit, RlimitName, Span};
+use crate::{AppSpec, CpuMax, CpuMaxError, ExecMode, Probe, ProbeTarget, Rlimit, RlimitName, Span};
 
 fn filled(node: &Node) -> Result<String, Wrong> {
     let text: String = read(node)?;
@@ -100,6 +100,13 @@ pub(super) fn one_account(node: &Node) -> Result<String, Wrong> {
     let name = node.word().unwrap_or_default();
     account(&name)?;
     Ok(name)
+}
+
+/// As the flag has it: in percent, or as a number of processors.
+pub(super) fn processors(node: &Node) -> Result<CpuMax, Wrong> {
+    let text = node.word().unwrap_or_default();
+    text.parse()
+        .map_err(|error: CpuMaxError| Wrong::new(error.to_string()))
 }
 
 pub(super) fn set_rlimits(spec: &mut AppSpec, node: &Node, _: &Path) -> Result<(), Wrong> {

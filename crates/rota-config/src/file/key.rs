@@ -58,11 +58,13 @@ pub enum Part {
     Limits,
     /// Who it is, and what it may use.
     Process,
+    /// What it may use with all that it starts.
+    Resources,
 }
 
 impl Part {
     /// Every part, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::What,
         Self::How,
         Self::Environment,
@@ -72,6 +74,7 @@ impl Part {
         Self::Watch,
         Self::Limits,
         Self::Process,
+        Self::Resources,
     ];
 
     /// Its heading.
@@ -86,6 +89,7 @@ impl Part {
             Self::Watch => "How Node workers are watched",
             Self::Limits => "When a healthy worker is replaced",
             Self::Process => "Who it is, and what it may use",
+            Self::Resources => "Limits with all that it starts (control groups)",
         }
     }
 }

@@ -4,8 +4,8 @@
 //! writes and `rota config show` all read it.
 
 use super::fields::{
-    codes, get_probe, on_probe, one_account, set_cwd, set_fork, set_interpreter, set_namespace,
-    set_probe, set_rlimits, set_script,
+    codes, get_probe, on_probe, one_account, processors, set_cwd, set_fork, set_interpreter,
+    set_namespace, set_probe, set_rlimits, set_script,
 };
 use super::key::{Access, Key, Part, arguments, names, read, read_list, shown};
 use super::kind::Kind;
@@ -180,6 +180,18 @@ pub static KEYS: &[Key] = &[
     Key::new(Part::Process, "oom_score_adj", Kind::Whole(-1000, 1000), field!(process.oom_score_adj),
         "How gladly the kernel kills it when memory is short: -1000 (never) to 1000 (first).", "500")
         .unless("the daemon's").also(&["oom_score"]),
+    Key::new(Part::Resources, "memory_max", Kind::Size, field!(resources.memory_max),
+        "The most memory; above it the kernel kills. `max_memory` replaces before.", "\"300M\"").unless("none").positive(),
+    Key::new(Part::Resources, "memory_high", Kind::Size, field!(resources.memory_high),
+        "From here on the kernel takes memory back and slows the worker down.", "\"250M\"").unless("none").positive(),
+    Key::new(Part::Resources, "cpu_max", Kind::Cpus, with!(resources.cpu_max, |spec, node, _| {
+            spec.resources.cpu_max = Some(processors(node)?); Ok(())
+        }),
+        "The most processor time, as a number of processors or in percent of one.", "1.5").unless("none").also(&["cpus", "cpu_limit", "cpu_quota"]),
+    Key::new(Part::Resources, "cpu_weight", Kind::Whole(1, 10_000), field!(resources.cpu_weight),
+        "Its share when processors are short.", "50").unless("100").also(&["cpu_shares"]),
+    Key::new(Part::Resources, "pids_max", NUMBER, field!(resources.pids_max),
+        "The most processes and threads; Node needs about 20 for itself.", "200").unless("none").also(&["tasks_max", "max_processes"]),
 ];
 
 /// The key of that name.

@@ -19,6 +19,8 @@ pub enum Kind {
     Span,
     /// A size: `"300M"`, or bytes.
     Size,
+    /// An amount of processor time: `1.5`, or `"150%"`.
+    Cpus,
     /// A number of workers, `"max"`, or less than that.
     Instances,
     /// A signal, by name or number.
@@ -65,6 +67,7 @@ impl Kind {
             Self::Whole(low, high) => format!("{low} to {high}"),
             Self::Span => "time".to_owned(),
             Self::Size => "size".to_owned(),
+            Self::Cpus => "processors".to_owned(),
             Self::Instances => "number or `\"max\"`".to_owned(),
             Self::Signal => "signal".to_owned(),
             Self::Words(words) => {
@@ -95,6 +98,7 @@ impl Kind {
             Self::Whole(..) => "a whole number".to_owned(),
             Self::Span => "a time such as \"10s\", or a number of milliseconds".to_owned(),
             Self::Size => "a size such as \"300M\", or a number of bytes".to_owned(),
+            Self::Cpus => "a number of processors such as 1.5, or \"150%\"".to_owned(),
             Self::Instances => "a number of workers, or \"max\"".to_owned(),
             Self::Signal => "a signal such as \"SIGTERM\"".to_owned(),
             Self::Words(words) => {
@@ -164,6 +168,7 @@ impl Kind {
             | Self::Signal
             | Self::Account
             | Self::Addresses => either(node),
+            Self::Cpus => either(node) || matches!(node.value, Value::Real(_)),
             Self::Limits | Self::Variables => matches!(node.value, Value::Table(_)),
             Self::Accounts | Self::Codes | Self::Apps => false,
         }
@@ -192,6 +197,10 @@ impl Kind {
             Self::Instances => json!({"anyOf": [
                 {"type": "string", "pattern": "^([mM][aA][xX]|-?[0-9]+)$"},
                 {"type": "integer", "minimum": -1024, "maximum": 1024},
+            ]}),
+            Self::Cpus => json!({"anyOf": [
+                {"type": "string", "pattern": r"^([0-9]+%|[0-9]+(\.[0-9]{1,2})?)$"},
+                {"type": "number", "exclusiveMinimum": 0},
             ]}),
             Self::Words(words) => json!({"enum": words}),
             Self::Url => json!({"type": "string", "pattern": "^(tcp|http)://"}),

@@ -161,11 +161,7 @@ fn the_example_starts() {
     home.write("rota.toml", &text);
     home.rota(&["start", "--env", "production"]).ok();
     for port in &ports {
-        assert!(
-            get(port.number, "/")
-                .body
-                .starts_with("hello from process")
-        );
+        assert!(get(port.number, "/").body.starts_with("hello from process"));
     }
     assert_eq!(
         super::variable(&home, "hello", "NODE_ENV").as_deref(),
