@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
@@ -97,6 +98,10 @@ fn nothing_else_shows_the_environment() {
             let kind = entry.file_type().unwrap();
             if kind.is_dir() {
                 folders.push(path);
+            } else if path.file_name().is_some_and(|name| name == "apps.json") {
+                // The next daemon starts the apps from it, with their environments.
+                let mode = path.metadata().unwrap().permissions().mode();
+                assert_eq!(mode & 0o7777, 0o600);
             } else if kind.is_file() {
                 let text = fs::read(&path).unwrap();
                 let text = String::from_utf8_lossy(&text);
