@@ -12,11 +12,7 @@ impl Supervisor {
     /// # Errors
     /// A target that means no app, or several.
     pub(crate) fn config(&self, request: &ConfigRequest) -> Result<ConfigResponse, ApiError> {
-        let chosen = self.select(std::slice::from_ref(&request.target))?;
-        let [chosen] = chosen.as_slice() else {
-            let error = ApiError::new(ErrorCode::BadRequest, "several apps are meant, not one");
-            return Err(error.with_hint("name one app"));
-        };
+        let chosen = self.select_one(&request.target)?;
         let found = self.with(|state| {
             let app = state.apps.get(&chosen.app)?;
             let view = state.engine.app(chosen.app);

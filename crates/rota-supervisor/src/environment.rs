@@ -62,11 +62,7 @@ impl Supervisor {
     /// # Errors
     /// A target that means no app, or several.
     pub(crate) fn environment(&self, request: &EnvRequest) -> Result<EnvResponse, ApiError> {
-        let chosen = self.select(std::slice::from_ref(&request.target))?;
-        let [chosen] = chosen.as_slice() else {
-            let error = ApiError::new(ErrorCode::BadRequest, "several apps are meant, not one");
-            return Err(error.with_hint("name one app, or one slot of it: NAME:SLOT"));
-        };
+        let chosen = self.select_one(&request.target)?;
         let found = self.with(|state| {
             let app = state.apps.get(&chosen.app)?;
             let view = state.engine.app(chosen.app);

@@ -23,6 +23,21 @@ impl Supervisor {
             })
     }
 
+    /// The one app, with its slots, that a target means.
+    ///
+    /// # Errors
+    /// A target that names nothing, or several apps.
+    pub(crate) fn select_one(&self, target: &str) -> Result<Selection, ApiError> {
+        let mut chosen = self.select(&[target.to_owned()])?;
+        match (chosen.pop(), chosen.is_empty()) {
+            (Some(chosen), true) => Ok(chosen),
+            _ => {
+                let error = ApiError::new(ErrorCode::BadRequest, "several apps are meant, not one");
+                Err(error.with_hint("name one app, or one slot of it: NAME:SLOT"))
+            }
+        }
+    }
+
     /// The names of the apps that are meant.
     pub(crate) fn names(&self, chosen: &[Selection]) -> Vec<String> {
         self.with(|state| {
