@@ -214,8 +214,9 @@ impl Run {
             },
             17 => self.world.failing = with,
             18 => self.count(with),
-            _ => match with % 3 {
+            _ => match with % 4 {
                 0 => self.primary.retire_idle(&mut self.world),
+                3 => self.primary.close_idle(&mut self.world),
                 1 => self.cluster(worker, r#""act":"exitedAfterDisconnect""#),
                 _ => self.cluster(worker, r#""act":"listening","address":"/tmp/x","addressType":-1,"port":-1"#),
             },

@@ -280,7 +280,7 @@ impl Supervisor {
             Some(entry.told_ready)
         });
         self.expect_last_words(worker, pid);
-        self.give_way_again(worker, pid);
+        self.give_way_again(worker);
         self.watch_limits(worker);
         if ready == Some(true) {
             self.give_way_no_more(worker);

@@ -124,7 +124,7 @@ impl Supervisor {
         });
         if over == Some(true) {
             self.dispatcher
-                .send(DispatchCommand::RetireIdleListeners { app: app.0 });
+                .send(DispatchCommand::CloseIdleListeners { app: app.0 });
         }
     }
 

@@ -276,7 +276,7 @@ impl Supervisor {
             worker: WorkerId(worker),
             pid,
         });
-        self.give_way(worker, pid);
+        self.give_way(worker);
         self.watch_limits(worker);
         self.await_readiness(worker);
     }

@@ -174,6 +174,11 @@ impl<C> Primary<C> {
         if !members.any(|member| member.ready || !member.listeners.is_empty()) {
             return;
         }
+        self.close_idle(host);
+    }
+
+    /// Closes every listener that no worker uses: nobody is going to.
+    pub fn close_idle(&mut self, host: &mut impl Host<Connection = C>) {
         let idle = self.listeners.iter().filter(|(_, l)| l.attached.is_empty());
         let idle: Vec<ListenerId> = idle.map(|(id, _)| *id).collect();
         for id in idle {

@@ -54,6 +54,9 @@ impl Shell {
             Order::Recover { app, fd } => self.io.sockets.recovered.add(app, fd),
             Order::BindBeside { app } => self.io.sockets.recovered.bind_beside(app),
             Order::EndRecovery { app } => self.io.sockets.recovered.end(app),
+            Order::CloseIdleListeners { app } => {
+                self.with_primary(app, |primary, host, _| primary.close_idle(host));
+            }
             Order::RetireIdleListeners { app } => {
                 self.with_primary(app, |primary, host, _| primary.retire_idle(host));
             }

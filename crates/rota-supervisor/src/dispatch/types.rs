@@ -114,9 +114,14 @@ pub enum DispatchCommand {
         /// The app.
         app: u32,
     },
-    /// Closes the app's listeners that no worker uses. Send it when a rollout has ended (the new
-    /// code may listen elsewhere) and when the app has stopped.
+    /// Closes the app's listeners that no worker uses, if a worker shows that it serves without them. Send it when a
+    /// rollout has ended: the new code may listen elsewhere.
     RetireIdleListeners {
+        /// The app.
+        app: u32,
+    },
+    /// Closes the app's listeners that no worker uses. Send it when the app has stopped.
+    CloseIdleListeners {
         /// The app.
         app: u32,
     },
@@ -322,6 +327,7 @@ impl fmt::Debug for DispatchCommand {
             Self::BindBeside { app } => write!(f, "BindBeside({app})"),
             Self::EndRecovery { app } => write!(f, "EndRecovery({app})"),
             Self::RetireIdleListeners { app } => write!(f, "RetireIdleListeners({app})"),
+            Self::CloseIdleListeners { app } => write!(f, "CloseIdleListeners({app})"),
             Self::RemoveApp { app } => write!(f, "RemoveApp({app})"),
             Self::Stats { .. } => f.write_str("Stats"),
         }

@@ -166,7 +166,7 @@ fn listeners_close_when_they_are_retired() {
     assert_eq!(cluster.disconnect(worker), Some(0));
     // Nobody serves, but nobody is refused either.
     let mut waiting = TcpStream::connect(address).unwrap();
-    cluster.send(DispatchCommand::RetireIdleListeners { app: 1 });
+    cluster.send(DispatchCommand::CloseIdleListeners { app: 1 });
     eventually("the listener's end", || {
         let left = 0;
         cluster.kept.count("listener/") == left

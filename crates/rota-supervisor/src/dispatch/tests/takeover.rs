@@ -213,7 +213,7 @@ fn a_unix_socket_is_removed_by_whoever_closes_it() {
     assert_eq!(cluster.restart().complaints, [""; 0]);
     get_unix(&path).unwrap();
     assert_eq!(cluster.disconnect(worker), Some(0));
-    cluster.send(DispatchCommand::RetireIdleListeners { app: 1 });
+    cluster.send(DispatchCommand::CloseIdleListeners { app: 1 });
     eventually("the file's end", || !path.exists());
 }
 
