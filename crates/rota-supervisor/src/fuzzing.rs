@@ -67,7 +67,13 @@ pub fn estate(entries: &[(&str, &[u8])], children: &[(u64, u32)], null: &File) -
     }
     for &(child, pid) in children {
         let exited = None;
-        left.take(FromKeeper::Child { child, pid, exited }, Vec::new());
+        let child = FromKeeper::Child {
+            child,
+            pid,
+            exited,
+            group: None,
+        };
+        left.take(child, Vec::new());
     }
     let (estate, restored) = Estate::of(&mut left);
     let workers = estate.workers.len();
