@@ -154,6 +154,8 @@ fn what_is_lost_is_told_with_its_cause() {
         lost.iter().any(|loss| loss["during_reload"] == false),
         "{document:#}"
     );
+    // They count anew: the question that comes before all others has a good answer.
+    home.rota(&["restart", "app"]).ok();
     home.rota(&["test-reload", "app", "--times", "1", "--concurrency", "1"])
         .fails(1)
         .says("requests were lost in one reload")
