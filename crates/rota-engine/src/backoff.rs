@@ -37,10 +37,12 @@ const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 /// its history has nothing to do with it.
 pub(crate) fn shortage_pause(policy: &Policy, tries: u32, rng: &mut Rng) -> Duration {
     let base = policy.backoff_base.max(SHORTAGE_PAUSE);
-    let doublings = tries.saturating_sub(1);
-    let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
-    let span = base.saturating_mul(factor);
+    let span = doubled(base, tries.saturating_sub(1));
     rng.jitter(span.min(policy.backoff_max.max(base)))
+}
+
+fn doubled(span: Duration, times: u32) -> Duration {
+    span.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX))
 }
 
 /// What a slot remembers about its failures.
@@ -90,8 +92,7 @@ impl History {
         let Some(doublings) = self.level.checked_sub(1) else {
             return Duration::ZERO;
         };
-        let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
-        let span = policy.backoff_base.saturating_mul(factor);
+        let span = doubled(policy.backoff_base, doublings);
         rng.jitter(span.min(policy.backoff_max))
     }
 }

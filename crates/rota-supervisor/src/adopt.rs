@@ -138,6 +138,7 @@ impl Supervisor {
         if saved.looked_for {
             self.disown_inspector(id);
         }
+        entry.gives_way = saved.gives_way;
         entry.limits = saved.limits;
         entry.watchdog = saved.watchdog.map(|span| Watchdog {
             span,

@@ -9,20 +9,19 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rota_config::AppSpec;
 use rota_sys::cgroup::Group;
+use rota_sys::sched::set_session_nice;
+use serde::{Deserialize, Serialize};
 
 use crate::supervisor::Supervisor;
-use crate::worker::Worker;
 
 /// A tenth of what a session gets that asks for as much. Where processors are idle it costs nothing.
 const NICE: i32 = 10;
 
 /// The same as a part of a weight.
-const TENTH: u32 = 10;
+const TENTH: u64 = 10;
 
-/// The weight of a group of which nothing else is said (Documentation/admin-guide/cgroup-v2.rst).
-const USUAL_WEIGHT: u32 = 100;
+const WEIGHT: &str = "cpu.weight";
 
 /// A start that takes longer than this goes on with the same right as others: on a machine that is busy all the time
 /// it would not come to its end otherwise. So much longer takes each step of a reload there.
@@ -31,44 +30,70 @@ const AT_MOST: Duration = Duration::from_secs(1);
 /// How long the kernel lets others than root wait between two changes to sessions.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// What is to be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Given {
+    /// The weight that its control group had.
+    Weight(u64),
+    /// The nice value of its session, which was 0.
+    Session,
+}
+
 impl Supervisor {
     /// A process has been started: while others of its app serve it gives way to them, until it has something to
     /// serve itself.
     pub(crate) fn give_way(self: &Rc<Self>, worker: u64) {
-        if self.serves_beside(worker)
-            && let Some(way) = self.way_of(worker)
-            && way.give().is_ok()
-        {
+        if !self.serves_beside(worker) {
+            return;
+        }
+        self.update(worker, |entry| {
+            let pid = entry.spawned_pid;
+            entry.gives_way = pid.and_then(|pid| Given::by(entry.group.as_ref(), pid));
+        });
+        if self.of_given(worker, |_, _, _| ()).is_some() {
+            // Before it is done: whoever comes after us takes back what may have been done.
+            self.save_worker(worker);
+            self.of_given(worker, Given::give);
             self.gives_way_for(worker, AT_MOST);
         }
     }
 
     /// Goes on with what a dead supervisor has begun.
     pub(crate) fn give_way_again(self: &Rc<Self>, worker: u64) {
-        if self.way_of(worker).is_some_and(|way| way.is_given()) {
+        if self.of_given(worker, |_, _, _| ()).is_some() {
             self.gives_way_for(worker, AT_MOST);
         }
     }
 
     /// It serves now, or may do so.
     pub(crate) fn give_way_no_more(self: &Rc<Self>, worker: u64) {
-        let way = self.with(|state| {
-            let entry = state.workers.get_mut(&worker)?;
-            let gave = std::mem::take(&mut entry.gives_way);
-            Way::of(entry).filter(|_| gave)
-        });
-        let Some(way) = way else { return };
-        match way.take_back() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+        match self.of_given(worker, Given::take_back) {
+            None => {}
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.gives_way_for(worker, PAUSE);
             }
-            // Gone, and then there is nothing to set back.
-            _ => {}
+            // Or it has gone, and then there is nothing to take back.
+            Some(_) => {
+                self.update(worker, |entry| entry.gives_way = None);
+                self.save_worker(worker);
+            }
         }
     }
 
-    fn way_of(&self, worker: u64) -> Option<Way> {
-        self.with(|state| state.workers.get(&worker).and_then(Way::of))
+    /// Does something with what a worker has given, if it has; by its group and its process.
+    fn of_given<T>(
+        &self,
+        worker: u64,
+        work: impl FnOnce(Given, Option<&Group>, u32) -> T,
+    ) -> Option<T> {
+        self.with(|state| {
+            let entry = state.workers.get(&worker)?;
+            Some(work(
+                entry.gives_way?,
+                entry.group.as_ref(),
+                entry.spawned_pid?,
+            ))
+        })
     }
 
     /// Whether another worker of its app serves.
@@ -88,98 +113,39 @@ impl Supervisor {
             tokio::time::sleep(span).await;
             this.give_way_no_more(worker);
         });
-        self.update(worker, |entry| {
-            entry.gives_way = true;
-            entry.tasks.push(task);
-        });
+        self.update(worker, |entry| entry.tasks.push(task));
     }
 }
 
-/// How a worker can give way.
-#[derive(Debug, PartialEq)]
-enum Way {
-    /// By the weight of its control group.
-    Group(Group, Share),
-    /// By the nice value of its session.
-    Session(u32),
-}
-
-/// What a group gets usually: as the keeper has set it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Share {
-    Weight(u32),
-    Nice(i32),
-}
-
-impl Way {
-    fn of(worker: &Worker) -> Option<Self> {
-        let group = worker.group.as_ref();
-        if let Some(group) = group.filter(|group| group.has("cpu.weight")) {
-            return Some(Self::Group(group.clone(), Share::of(&worker.prepared.spec)));
+impl Given {
+    /// What a process can give.
+    fn by(group: Option<&Group>, pid: u32) -> Option<Self> {
+        if let Some(weight) = group.and_then(|group| group.number(WEIGHT)) {
+            return Some(Self::Weight(weight));
         }
         // A change to somebody else's session would change others.
-        worker
-            .spawned_pid
-            .filter(|pid| rota_sys::procfs::stat(*pid).is_ok_and(|stat| stat.session == *pid))
-            .map(Self::Session)
+        let own = rota_sys::procfs::stat(pid).is_ok_and(|stat| stat.session == pid);
+        own.then_some(Self::Session)
     }
 
-    fn give(&self) -> io::Result<()> {
+    fn give(self, group: Option<&Group>, pid: u32) -> io::Result<()> {
         match self {
-            Self::Group(group, share) => share.small().set(group),
-            Self::Session(pid) => rota_sys::sched::set_session_nice(*pid, NICE),
+            Self::Weight(weight) => weigh(group, (weight / TENTH).max(1)),
+            Self::Session => set_session_nice(pid, NICE),
         }
     }
 
-    fn is_given(&self) -> bool {
+    fn take_back(self, group: Option<&Group>, pid: u32) -> io::Result<()> {
         match self {
-            Self::Group(group, share) => share.small().is_set(group),
-            Self::Session(pid) => {
-                matches!(rota_sys::sched::session_nice(*pid), Ok(Some(NICE)))
-            }
-        }
-    }
-
-    fn take_back(&self) -> io::Result<()> {
-        match self {
-            Self::Group(group, share) => share.set(group),
-            Self::Session(pid) => rota_sys::sched::set_session_nice(*pid, 0),
+            Self::Weight(weight) => weigh(group, weight),
+            Self::Session => set_session_nice(pid, 0),
         }
     }
 }
 
-impl Share {
-    fn of(spec: &AppSpec) -> Self {
-        match (spec.resources.cpu_weight, spec.process.nice) {
-            (Some(weight), _) => Self::Weight(weight),
-            (None, Some(nice)) => Self::Nice(nice),
-            (None, None) => Self::Weight(USUAL_WEIGHT),
-        }
-    }
-
-    fn small(self) -> Self {
-        match self {
-            Self::Weight(weight) => Self::Weight((weight / TENTH).max(1)),
-            Self::Nice(nice) => Self::Nice((nice + NICE).min(19)),
-        }
-    }
-
-    fn file(self) -> (&'static str, String) {
-        match self {
-            Self::Weight(weight) => ("cpu.weight", weight.to_string()),
-            Self::Nice(nice) => ("cpu.weight.nice", nice.to_string()),
-        }
-    }
-
-    fn set(self, group: &Group) -> io::Result<()> {
-        let (file, value) = self.file();
-        group.set(file, &value)
-    }
-
-    fn is_set(self, group: &Group) -> bool {
-        let (file, value) = self.file();
-        group.get(file).is_ok_and(|found| found == value)
-    }
+fn weigh(group: Option<&Group>, weight: u64) -> io::Result<()> {
+    let group = group.ok_or(io::ErrorKind::NotFound)?;
+    group.set(WEIGHT, &weight.to_string())
 }
 
 #[cfg(test)]
@@ -187,22 +153,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_group_gets_a_tenth_and_all_of_it_again() {
+    fn a_group_gives_all_but_a_tenth_and_gets_what_it_had() {
         let folder = tempfile::tempdir().unwrap();
         let group = Group::at(folder.path());
-        for (share, file, usual, small) in [
-            (Share::Weight(100), "cpu.weight", "100", "10"),
-            (Share::Weight(5), "cpu.weight", "5", "1"),
-            (Share::Nice(3), "cpu.weight.nice", "3", "13"),
-            (Share::Nice(15), "cpu.weight.nice", "15", "19"),
-        ] {
-            let way = Way::Group(group.clone(), share);
-            way.give().unwrap();
-            assert_eq!(group.get(file).unwrap(), small);
-            assert!(way.is_given());
-            way.take_back().unwrap();
-            assert_eq!(group.get(file).unwrap(), usual);
-            assert!(!way.is_given());
+        let pid = std::process::id();
+        assert_eq!(Given::by(Some(&group), u32::MAX), None);
+        for (usual, small) in [(100, 10), (5, 1), (1, 1)] {
+            weigh(Some(&group), usual).unwrap();
+            let given = Given::by(Some(&group), pid).unwrap();
+            given.give(Some(&group), pid).unwrap();
+            assert_eq!(group.number(WEIGHT), Some(small));
+            given.take_back(Some(&group), pid).unwrap();
+            assert_eq!(group.number(WEIGHT), Some(usual));
         }
+        assert!(Given::Weight(3).give(None, pid).is_err());
     }
 }

@@ -258,7 +258,7 @@ impl Supervisor {
             last_words: LastWords::default(),
             agent: Agent::default(),
             cpu: CpuSample::new(started),
-            gives_way: false,
+            gives_way: None,
             limits: Limits::draw(&prepared.spec.limits),
             prepared: Rc::clone(prepared),
         })

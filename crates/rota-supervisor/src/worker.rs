@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::agent::Agent;
 use crate::apps::Prepared;
+use crate::courtesy::Given;
 use crate::last_words::LastWords;
 use crate::limits::Limits;
 use crate::notify::NotifySocket;
@@ -90,8 +91,8 @@ pub struct Worker {
     pub(crate) agent: Agent,
     /// Where its processor time stood when it was last looked at.
     pub cpu: CpuSample,
-    /// It gives way to workers that serve while it starts.
-    pub(crate) gives_way: bool,
+    /// What it has given to workers that serve, while it starts.
+    pub(crate) gives_way: Option<Given>,
     /// When it is replaced although nothing is wrong with it.
     pub(crate) limits: Limits,
 }

@@ -7,6 +7,7 @@ use rota_node::agent::Hello;
 use serde::{Deserialize, Serialize};
 
 use super::known_version;
+use crate::courtesy::Given;
 use crate::limits::Limits;
 use crate::worker::Worker;
 
@@ -47,6 +48,9 @@ pub(crate) struct SavedWorker {
     /// Its stack was being looked for: its inspector is open by our doing, if it is.
     #[serde(default)]
     pub(crate) looked_for: bool,
+    /// What it has given to workers that serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gives_way: Option<Given>,
 }
 
 impl SavedWorker {
@@ -68,6 +72,7 @@ impl SavedWorker {
             disconnecting: worker.disconnecting,
             unanswered: None,
             looked_for: worker.agent.pulse.is_suspected(),
+            gives_way: worker.gives_way,
         }
     }
 

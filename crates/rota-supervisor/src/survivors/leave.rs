@@ -43,8 +43,8 @@ struct Leaver {
 }
 
 /// Ends survivors, each in its own steps, and everything that they have started. `at_once` is asked now and then: with
-/// it they are killed. Returns how many had to be killed.
-pub(super) async fn see_off(survivors: Vec<Survivor>, at_once: impl Fn() -> bool) -> usize {
+/// it they are killed. Returns what is to be said of those that had to be killed; nothing, if nobody had to.
+pub(super) async fn see_off(survivors: Vec<Survivor>, at_once: impl Fn() -> bool) -> String {
     let marks: BTreeSet<Vec<u8>> = survivors
         .iter()
         .map(|survivor| survivor.trace.mark.clone().into_bytes())
@@ -68,7 +68,10 @@ pub(super) async fn see_off(survivors: Vec<Survivor>, at_once: impl Fn() -> bool
         tokio::time::sleep(LOOK).await;
     }
     sweep(|mark| marks.contains(mark));
-    killed
+    match killed {
+        0 => String::new(),
+        killed => format!(", {killed} of them killed"),
+    }
 }
 
 impl Leaver {

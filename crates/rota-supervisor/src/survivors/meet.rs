@@ -96,10 +96,6 @@ impl Supervisor {
         let count = go.len();
         if count > 0 {
             let killed = leave::see_off(go, || false).await;
-            let killed = match killed {
-                0 => String::new(),
-                killed => format!(", {killed} of them killed"),
-            };
             self.say(&format!(
                 "{count} workers of the daemon before have been ended{killed}"
             ));

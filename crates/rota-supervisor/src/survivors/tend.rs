@@ -73,10 +73,6 @@ impl Supervisor {
     async fn see_off(self: Rc<Self>, app: String, leavers: Vec<Survivor>) {
         let at_once = || self.with(|state| state.survivors.at_once);
         let killed = leave::see_off(leavers, at_once).await;
-        let killed = match killed {
-            0 => String::new(),
-            killed => format!(", {killed} of them killed"),
-        };
         self.say(&format!(
             "{app}: the workers of the daemon before have gone{killed}"
         ));
