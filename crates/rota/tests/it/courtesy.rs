@@ -1,7 +1,6 @@
 //! A worker that starts beside serving ones gives way to them, and does so no more when it serves.
 
 use std::fs;
-use std::process::Stdio;
 
 use rota_sys::sched::session_nice;
 use rustix::process::Signal;
@@ -39,12 +38,7 @@ fn a_starting_worker_gives_way_until_it_listens() {
     for with_death in [false, true] {
         fs::write(&hold, "").unwrap();
         let old = home.app("app").pids();
-        let mut reload = home.command(&["reload", "app"]);
-        let reload = reload
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let reload = home.in_background(&["reload", "app"]);
         let new = eventually("a second process", || {
             let pids = home.app("app").pids();
             pids.into_iter().find(|pid| !old.contains(pid))
@@ -57,8 +51,7 @@ fn a_starting_worker_gives_way_until_it_listens() {
             signal(home.daemon_pids().1, Signal::KILL);
         }
         fs::remove_file(&hold).unwrap();
-        let output = reload.wait_with_output().unwrap();
-        assert!(output.status.success(), "{output:?}");
+        reload.join().unwrap().ok();
         assert_eq!(home.app("app").pids(), [new]);
         eventually("as nice as others", || (nice(new) == Some(0)).then_some(()));
     }

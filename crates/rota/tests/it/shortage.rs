@@ -1,10 +1,8 @@
 //! No descriptors left for another worker: no fault of the app's, and over when there are some again.
 
-use std::thread::JoinHandle;
-
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
-use crate::support::{App, Home, Output, eventually, run, signal};
+use crate::support::{App, Home, eventually, signal};
 
 /// Fewer descriptors than any supervisor has open.
 const FEW: u64 = 8;
@@ -74,18 +72,12 @@ fn exhaust_keeper(home: &Home) -> (u32, u64) {
     (keeper, before)
 }
 
-/// A command that goes on while the test does something else.
-fn begin(home: &Home, args: &[&str]) -> JoinHandle<Output> {
-    let mut command = home.command(args);
-    std::thread::spawn(move || run(&mut command))
-}
-
 #[test]
 fn describe_says_what_is_lacking() {
     let home = Home::new();
     let started = home.start("http.js", &["-i", "2"]);
     let (keeper, before) = exhaust_keeper(&home);
-    let scale = begin(&home, &["scale", "app", "4"]);
+    let scale = home.in_background(&["scale", "app", "4"]);
     until_told(&home);
     let shortages = |app: &App| {
         let workers = app.workers().into_iter();
@@ -111,7 +103,7 @@ fn a_reload_waits_for_resources_and_goes_on() {
     let home = Home::new();
     let started = home.start("http.js", &["-i", "2"]);
     let (keeper, before) = exhaust_keeper(&home);
-    let reload = begin(&home, &["reload", "app"]);
+    let reload = home.in_background(&["reload", "app"]);
     until_told(&home);
     assert_eq!(home.app("app").pids(), started.pids);
     limit_of(keeper, before);

@@ -1,9 +1,8 @@
 //! Workers that have to leave before they are ready: what they have been given they finish.
 
 use std::process::{Child, Stdio};
-use std::thread::JoinHandle;
 
-use crate::support::{Connection, Home, Output, Port, eventually, free_port, run, signal};
+use crate::support::{Connection, Home, Port, eventually, free_port, signal};
 
 /// Listens at once, and is ready only if the file GO was there when it started.
 const SERVER: &str = r"
@@ -16,12 +15,6 @@ http.createServer((req, res) => {
   if (fs.existsSync(process.env.GO)) process.send('ready');
 });
 ";
-
-/// A command that goes on while the test does something else.
-fn begin(home: &Home, args: &[&str]) -> JoinHandle<Output> {
-    let mut command = home.command(args);
-    std::thread::spawn(move || run(&mut command))
-}
 
 /// An app that is starting, with a client whose request is running.
 struct Unready {
@@ -59,7 +52,7 @@ fn finishes_when_stopped(flags: &[&str]) {
     all.extend(flags);
     let mut app = start_unready(&home, &all, "/slow?ms=2000");
     assert_eq!(home.app("app").status(), "launching");
-    let stop = begin(&home, &["stop", "app"]);
+    let stop = home.in_background(&["stop", "app"]);
     assert!(app.client.receive().unwrap().pid() > 0, "the whole answer");
     stop.join().unwrap().ok();
     app.start.wait().unwrap();
@@ -94,7 +87,7 @@ fn it_does_when_its_rollout_fails() {
     let flags = ["-i", "2", "--wait-ready", "--listen-timeout", "3s"];
     let started = home.start_script(&script, &flags);
     std::fs::remove_file(go).unwrap();
-    let reload = begin(&home, &["reload", "app"]);
+    let reload = home.in_background(&["reload", "app"]);
     home.until("the new worker listens", |app| app.workers().len() == 3);
     // Until one has come to the new worker: those with the fewest connections get the next.
     let mut clients = Vec::new();
@@ -167,7 +160,7 @@ fn it_finishes_when_its_supervisor_dies_in_the_middle_of_that() {
     let home = Home::new();
     let flags = ["--wait-ready", "--listen-timeout", "5m"];
     let mut app = start_unready(&home, &flags, "/slow?ms=5000");
-    let stop = begin(&home, &["stop", "app"]);
+    let stop = home.in_background(&["stop", "app"]);
     eventually("it drains", || {
         home.daemon_log()
             .contains("draining worker 0")

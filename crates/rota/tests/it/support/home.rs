@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rota_sys::cgroup::{self, Group};
@@ -89,6 +90,12 @@ impl Home {
     #[track_caller]
     pub fn rota(&self, args: &[&str]) -> Output {
         run(&mut self.command(args))
+    }
+
+    /// Runs `rota` while the test does something else.
+    pub fn in_background(&self, args: &[&str]) -> JoinHandle<Output> {
+        let mut command = self.command(args);
+        std::thread::spawn(move || run(&mut command))
     }
 
     /// Copies a server of `tests/apps` into this home, so that a test can change it; gives its path.
