@@ -3,11 +3,13 @@ const { spawn } = require('child_process')
 const fs = require('fs')
 const http = require('http')
 
+// A file of its own: several workers do this at once.
+const orphan = `${process.env.REPORT}.orphan.${process.pid}`
 const pids = []
 pids.push(spawn('sleep', ['1000'], { stdio: 'ignore' }).pid)
 pids.push(spawn('sleep', ['1000'], { stdio: 'ignore', detached: true }).pid)
-spawn('sh', ['-c', `setsid sleep 1000 & echo $! >> ${process.env.REPORT}.orphan`], { stdio: 'ignore' }).on('exit', () => {
-  pids.push(Number(fs.readFileSync(`${process.env.REPORT}.orphan`, 'utf8').trim().split('\n').pop()))
+spawn('sh', ['-c', `setsid sleep 1000 & echo $! > ${orphan}`], { stdio: 'ignore' }).on('exit', () => {
+  pids.push(Number(fs.readFileSync(orphan, 'utf8')))
   fs.appendFileSync(process.env.REPORT, JSON.stringify({ pid: process.pid, pids }) + '\n')
   http.createServer((req, res) => res.end(JSON.stringify({ pid: process.pid }))).listen(0)
 })

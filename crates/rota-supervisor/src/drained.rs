@@ -29,20 +29,15 @@ impl Supervisor {
         self.tell_drained(app, slot, worker, drained);
     }
 
-    /// The channel of a worker has ended before its agent had reported. Its connections are lost if it is
-    /// dead; one that lives has only closed its channel.
+    /// The channel of a worker has ended before its agent had reported. Its connections are lost when it
+    /// dies; one that lives has only closed its channel.
     pub(crate) fn undrained(&self, worker: u64, lost: Lost) {
-        let lives = self.with(|state| state.workers.contains_key(&worker));
-        if lives {
-            self.update(worker, |w| {
-                // Where rota does not count, the agent has, at its last heartbeat.
-                let open = lost.open.unwrap_or(w.agent.inside.last.connections);
-                let open = Some(open);
-                w.agent.undrained = Some(Lost { open, ..lost });
-            });
-        } else {
-            self.tell_lost(worker, lost);
-        }
+        self.update(worker, |w| {
+            // Where rota does not count, the agent has, at its last heartbeat.
+            let open = lost.open.unwrap_or(w.agent.inside.last.connections);
+            let open = Some(open);
+            w.agent.undrained = Some(Lost { open, ..lost });
+        });
     }
 
     /// Tells of the connections of a worker that has died while it was drained.

@@ -73,14 +73,41 @@ impl Supervisor {
         }
     }
 
-    /// The process of a worker is gone, or there never was one: connections that it had not taken go to others
-    /// before the engine decides, then it is let go: its entry with the keeper, and its output once that has been
-    /// read to its end.
+    /// The process of a worker is gone, or there never was one: connections that it had not taken go to others, and
+    /// only when the dispatcher has said what was lost the engine hears of the end. An operation that waits for
+    /// nothing else is over then, and its result counts what was lost.
     fn worker_ended(self: &Rc<Self>, worker: u64, event: Event) {
         self.stop_pulse(worker);
+        let entry_waits = self.with(|state| {
+            let entry = state.workers.get_mut(&worker);
+            entry.map(|entry| entry.end = Some(event.clone()))
+        });
+        self.dispatcher
+            .send(DispatchCommand::RemoveWorker { worker });
+        if entry_waits.is_none() {
+            self.let_go(worker, event);
+        }
+    }
+
+    /// Nothing of a worker that has ended is left at the dispatcher.
+    fn removed(self: &Rc<Self>, worker: u64) {
+        let ended = self.with(|state| {
+            let entry = state.workers.get_mut(&worker)?;
+            Some((entry.end.take()?, entry.agent.undrained.take()))
+        });
+        let Some((event, undrained)) = ended else {
+            return;
+        };
+        if let Some(lost) = undrained {
+            self.tell_lost(worker, lost);
+        }
+        self.let_go(worker, event);
+    }
+
+    /// Tells the engine of the end of a worker and lets go what belonged to it: its entry with the keeper, and its
+    /// output once that has been read to its end.
+    fn let_go(self: &Rc<Self>, worker: u64, event: Event) {
         self.transact(|| {
-            self.dispatcher
-                .send(DispatchCommand::RemoveWorker { worker });
             self.feed(event);
             self.keeper.forget(worker);
             self.keeper.drop_entry(&channel_key(WorkerId(worker)));
@@ -88,9 +115,6 @@ impl Supervisor {
         let Some(mut entry) = self.with(|state| state.workers.remove(&worker)) else {
             return self.keeper.drop_entry(&worker_key(WorkerId(worker)));
         };
-        if let Some(lost) = entry.agent.undrained.take() {
-            self.tell_lost(worker, lost);
-        }
         let app = entry.app;
         self.close_if_over(app);
         self.read_to_the_end(app, worker, std::mem::take(&mut entry.output));
@@ -178,6 +202,7 @@ impl Supervisor {
             DispatchEvent::ChannelClosed { worker } => self.channel_closed(worker),
             DispatchEvent::Drained { worker, report } => self.drained(worker, report),
             DispatchEvent::Undrained { worker, lost } => self.undrained(worker, lost),
+            DispatchEvent::Removed { worker } => self.removed(worker),
             DispatchEvent::Violation { worker, what }
             | DispatchEvent::LostBefore { worker, what } => {
                 let name = self.name_of(worker);

@@ -259,6 +259,7 @@ impl Supervisor {
             agent: Agent::default(),
             cpu: CpuSample::new(started),
             gives_way: None,
+            end: None,
             limits: Limits::draw(&prepared.spec.limits),
             prepared: Rc::clone(prepared),
         })

@@ -93,6 +93,8 @@ pub struct Worker {
     pub cpu: CpuSample,
     /// What it has given to workers that serve, while it starts.
     pub(crate) gives_way: Option<Given>,
+    /// How it has ended, while the dispatcher is being asked what that has cost.
+    pub(crate) end: Option<rota_engine::Event>,
     /// When it is replaced although nothing is wrong with it.
     pub(crate) limits: Limits,
 }

@@ -4,7 +4,9 @@ use rota_node::primary::Role;
 
 use super::keep::primary_key;
 use super::shell::Shell;
-use super::types::{AppStats, ChannelKind, DispatchCommand, ListenerStats, Stats, WorkerStats};
+use super::types::{
+    AppStats, ChannelKind, DispatchCommand, DispatchEvent, ListenerStats, Stats, WorkerStats,
+};
 
 impl Shell {
     pub(super) fn order(&mut self, command: DispatchCommand) {
@@ -49,6 +51,7 @@ impl Shell {
             Order::RemoveWorker { worker } => {
                 self.read_to_the_end(worker);
                 self.forget_worker(worker);
+                (self.io.events)(DispatchEvent::Removed { worker });
             }
             Order::InheritFd { app, number, fd } => self.io.sockets.inherit(app, number, fd),
             Order::Recover { app, fd } => self.io.sockets.recovered.add(app, fd),

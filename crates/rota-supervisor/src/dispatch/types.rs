@@ -82,7 +82,8 @@ pub enum DispatchCommand {
         /// The worker.
         worker: u64,
     },
-    /// The process is gone: connections that it had not acknowledged go to others.
+    /// The process is gone: connections that it had not acknowledged go to others. Answered by
+    /// [`DispatchEvent::Removed`], whether or not there was such a worker.
     RemoveWorker {
         /// The worker.
         worker: u64,
@@ -198,6 +199,11 @@ pub enum DispatchEvent {
     /// The channel has ended (drained, `process.disconnect()`, `CloseChannel`, or dead). Sent once
     /// per worker, and not after [`DispatchCommand::RemoveWorker`].
     ChannelClosed {
+        /// The worker.
+        worker: u64,
+    },
+    /// [`DispatchCommand::RemoveWorker`] is carried out: nothing more will be said of the worker.
+    Removed {
         /// The worker.
         worker: u64,
     },

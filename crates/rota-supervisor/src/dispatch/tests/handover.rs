@@ -191,6 +191,10 @@ fn a_worker_that_dies_before_its_report_is_told_with_what_it_had() {
         _ => None,
     });
     assert_eq!((lost.app, lost.slot, lost.open), (1, 0, Some(3)));
+    // In this order: whoever waits for the end of the worker knows what it has cost.
+    cluster.wait("it is removed", |event| {
+        matches!(event, DispatchEvent::Removed { worker: of } if *of == worker).then_some(())
+    });
 }
 
 /// A worker with an agent beside one that the test plays.

@@ -133,7 +133,11 @@ fn rota_run_takes_a_file() {
     );
     let _run = home.run(&["rota.toml"]);
     home.until_run_online();
-    assert_eq!(home.app("two").status(), "online");
+    eventually("the other app is ready too", || {
+        home.apps()
+            .into_iter()
+            .find(|app| app.0["name"] == "two" && app.online() == 1)
+    });
     let other = Home::new();
     write(
         &other,
