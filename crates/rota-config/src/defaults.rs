@@ -30,3 +30,5 @@ pub(crate) const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The namespace of an app that names none.
 pub(crate) const NAMESPACE: &str = "default";
+/// So long nothing must have changed in watched files.
+pub(crate) const WATCH_DELAY: Duration = Duration::from_millis(200);

@@ -4,14 +4,17 @@
 //! and the supervisor share. [`resolve`] turns it into what is really executed.
 
 mod agent;
+mod compat;
 mod defaults;
 mod env;
 pub mod file;
 mod instances;
 mod listen;
+mod logs;
 mod name;
 mod probe;
 mod process;
+mod renewal;
 mod resolve;
 mod resources;
 mod signal;
@@ -21,14 +24,17 @@ mod spec;
 mod update;
 
 pub use agent::{AgentSpec, GuardLoss, LimitSpec};
+pub use compat::CompatSpec;
 pub use env::Env;
 pub use instances::{Instances, InstancesError, ScaleTo};
 pub use listen::{ListenAddr, ListenError, ListenTarget};
+pub use logs::{LogFormat, LogSpec, Period, RotateSpec};
 pub use name::{AppName, NameError};
 pub use probe::{Probe, ProbeError, ProbeHost, ProbeTarget};
 pub use process::{
     NamedRlimit, PERSONAL, ProcessSpec, Rlimit, RlimitError, RlimitName, Umask, UmaskError,
 };
+pub use renewal::{CronSpec, RenewAction, WatchSpec};
 pub use resolve::{Kind, Launch, ResolveError, ResolveErrorKind, resolve};
 pub use resources::{CpuMax, CpuMaxError, ResourceSpec};
 pub use signal::{SignalError, SignalName};

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    AgentSpec, AppName, Env, Instances, LimitSpec, ListenAddr, Probe, ProcessSpec, ResourceSpec,
-    SignalName, Span, defaults,
+    AgentSpec, AppName, CompatSpec, CronSpec, Env, Instances, LimitSpec, ListenAddr, LogSpec,
+    Probe, ProcessSpec, ResourceSpec, SignalName, Span, WatchSpec, defaults,
 };
 
 /// What the user wants to run, and how. Everything that is not given has the default that the
@@ -74,6 +74,22 @@ pub struct AppSpec {
     /// know it.
     #[serde(default, skip_serializing_if = "ResourceSpec::is_empty")]
     pub resources: ResourceSpec,
+    /// What becomes of output. This and the following are not written when they say nothing: an older daemon does not know them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub logs: LogSpec,
+    /// Start it anew when its files change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchSpec>,
+    /// Start it anew at times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cron: Option<CronSpec>,
+    /// What apps that were written for PM2 expect.
+    #[serde(default, skip_serializing_if = "CompatSpec::is_empty")]
+    pub compat: CompatSpec,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn default_namespace() -> String {
@@ -122,6 +138,9 @@ pub struct StopSpec {
     pub handover: bool,
     /// How long a connection that cannot be handed over (TLS, HTTP/2) may stay idle before it is closed.
     pub idle_grace: Span,
+    /// A Node worker is asked to stop by the message `shutdown` first, and by the signal at the end of the time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub message: bool,
 }
 
 impl Default for StopSpec {
@@ -132,6 +151,7 @@ impl Default for StopSpec {
             kill_timeout: Span::new(defaults::KILL_TIMEOUT),
             handover: true,
             idle_grace: Span::new(defaults::IDLE_GRACE),
+            message: false,
         }
     }
 }
@@ -148,6 +168,9 @@ pub struct RestartSpec {
     pub min_uptime: Span,
     /// A fixed pause before each restart; zero = the growing back-off only.
     pub delay: Span,
+    /// The first pause of the growing back-off; `None` = rota's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<Span>,
     /// Exit codes that mean "done": no restart.
     pub stop_exit_codes: Vec<i32>,
 }
@@ -159,6 +182,7 @@ impl Default for RestartSpec {
             max_restarts: defaults::MAX_RESTARTS,
             min_uptime: Span::new(defaults::MIN_UPTIME),
             delay: Span::default(),
+            backoff: None,
             stop_exit_codes: Vec::new(),
         }
     }
@@ -293,6 +317,10 @@ impl AppSpec {
             limits: LimitSpec::default(),
             process: ProcessSpec::default(),
             resources: ResourceSpec::default(),
+            logs: LogSpec::default(),
+            watch: None,
+            cron: None,
+            compat: CompatSpec::default(),
         }
     }
 
