@@ -3,14 +3,26 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::support::{Connection, Home, get, heavy, load_on};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Another version of rota: this one with another number in it.
+/// Another version of rota: the binary that `ROTA_OTHER` names, or this one with another number in it.
 fn other(home: &Home) -> (PathBuf, String) {
+    if let Some(path) = std::env::var_os("ROTA_OTHER") {
+        let output = Command::new(&path).arg("--version").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let number = text.trim().rsplit(' ').next().unwrap().to_owned();
+        return (path.into(), number);
+    }
+    patched(home)
+}
+
+/// This binary with another number in it.
+fn patched(home: &Home) -> (PathBuf, String) {
     let mut number = VERSION.to_owned();
     let last = if number.ends_with('9') { '8' } else { '9' };
     number.pop();
@@ -110,7 +122,7 @@ fn one_whose_supervisor_does_not_come_up_is_left_again() {
     let (keeper, _) = home.daemon_pids();
     // It takes the keeper's state over like any other, and then becomes a supervisor that ends at once.
     let real = env!("CARGO_BIN_EXE_rota");
-    let (other, _) = other(&home);
+    let (other, _) = patched(&home);
     let mut binary = fs::read(&other).unwrap();
     let (verb, broken) = (b"__supervisor", b"__supervisoX");
     let count = binary.windows(verb.len()).filter(|w| w == verb).count();
