@@ -8,6 +8,7 @@ mod compat;
 mod defaults;
 mod env;
 pub mod file;
+pub mod foreign;
 mod instances;
 mod listen;
 mod logs;

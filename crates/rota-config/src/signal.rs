@@ -58,6 +58,11 @@ impl SignalName {
         Self("SIGTERM".to_owned())
     }
 
+    /// SIGINT, by which PM2 stops.
+    pub fn int() -> Self {
+        Self("SIGINT".to_owned())
+    }
+
     /// The full name, such as `SIGTERM`.
     pub fn as_str(&self) -> &str {
         &self.0

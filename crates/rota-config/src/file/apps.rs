@@ -256,7 +256,8 @@ fn place(file: &Path, line: u32) -> EnvOrigin {
     }
 }
 
-fn usual(name: &str) -> bool {
+/// True for what every app has of whoever starts it.
+pub(crate) fn usual(name: &str) -> bool {
     USUAL.contains(&name) || name.starts_with("LC_")
 }
 

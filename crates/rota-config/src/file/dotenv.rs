@@ -11,18 +11,18 @@
 
 /// A variable of a file.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Variable {
-    pub(super) name: String,
-    pub(super) value: String,
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    pub(crate) value: String,
     /// Its line, from 1.
-    pub(super) line: u32,
+    pub(crate) line: u32,
 }
 
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BadLine {
-    pub(super) line: u32,
-    pub(super) why: &'static str,
+pub(crate) struct BadLine {
+    pub(crate) line: u32,
+    pub(crate) why: &'static str,
 }
 
 /// References in references, `${A:-${B:-…}}`, go no deeper.
@@ -31,7 +31,7 @@ const DEPTH: u8 = 8;
 const LONGEST: usize = 128 * 1024;
 
 /// Reads a file; `known` gives the values of variables from elsewhere.
-pub(super) fn parse(
+pub(crate) fn parse(
     text: &str,
     known: &dyn Fn(&str) -> Option<String>,
 ) -> (Vec<Variable>, Vec<BadLine>) {
@@ -273,7 +273,7 @@ fn limited(value: String) -> Result<String, &'static str> {
 }
 
 /// dotenv's names.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     !name.is_empty() && name.chars().all(good) && !name.starts_with(|c: char| c.is_ascii_digit())
 }

@@ -138,7 +138,7 @@ pub(super) fn set_rlimits(spec: &mut AppSpec, node: &Node, _: &Path) -> Result<(
 }
 
 /// Without `.` and with `..` taken away where that is sure: behind a named folder it may be a link.
-pub(super) fn plain(path: &Path) -> PathBuf {
+pub(crate) fn plain(path: &Path) -> PathBuf {
     path.components()
         .filter(|part| *part != Component::CurDir)
         .collect()

@@ -4,7 +4,7 @@
 
 mod apps;
 mod document;
-mod dotenv;
+pub(crate) mod dotenv;
 mod fields;
 mod graph;
 mod key;
@@ -21,8 +21,10 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use apps::usual;
 pub use apps::{FileApp, Outside, USUAL};
 pub use document::ConfigFile;
+pub(crate) use fields::plain;
 pub use key::{Key, Part};
 pub use keys::{KEYS, key};
 pub use kind::Kind;

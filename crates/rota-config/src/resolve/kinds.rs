@@ -50,6 +50,15 @@ pub(super) fn is_package_manager(script: &str) -> bool {
     ["npm", "npx", "yarn", "yarnpkg", "pnpm", "pnpx", "corepack"].contains(&name)
 }
 
+/// False if Node certainly does not run the script itself, by what is written: files are not looked at.
+pub(crate) fn may_be_node(script: &str, interpreter: Option<&str>) -> bool {
+    if let Some(interpreter) = interpreter {
+        return by_program(interpreter) == Kind::Node;
+    }
+    let other = by_extension(Path::new(script)).is_some_and(|program| program != "node");
+    !other && !is_package_manager(script) && !script.trim().contains(char::is_whitespace)
+}
+
 /// What a first line `#!…` says: the program, and its arguments.
 pub(super) fn shebang(head: &[u8]) -> Option<(String, Vec<String>)> {
     let line = head.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;

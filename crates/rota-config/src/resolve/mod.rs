@@ -10,6 +10,7 @@ mod launch;
 
 pub use error::{ResolveError, ResolveErrorKind};
 pub use kinds::Kind;
+pub(crate) use kinds::may_be_node;
 pub use launch::{Launch, resolve};
 
 #[cfg(test)]

@@ -1,0 +1,92 @@
+//! Files as a whole.
+
+use serde_json::{Value as Json, json};
+
+use super::super::super::{Foreign, json as read_json, yaml};
+use super::{PATH, app, taken};
+use crate::file::differences;
+
+fn names(value: Json) -> Vec<String> {
+    let apps = taken(value, None).apps;
+    apps.iter().map(|app| app.spec.name.to_string()).collect()
+}
+
+#[test]
+fn every_form_of_a_root() {
+    let (a, b) = (json!({"script": "a.js"}), json!({"script": "b.js"}));
+    for root in [
+        json!({"apps": [a, b]}),
+        json!({"pm2": [a, b]}),
+        json!([a, b]),
+        json!({"apps": a, "pm2": b}),
+    ] {
+        assert_eq!(names(root), ["a", "b"]);
+    }
+    assert_eq!(names(a), ["a"]);
+    let with = taken(
+        json!({"apps": [b], "deploy": {}, "static": [], "other": 1}),
+        None,
+    );
+    assert_eq!(with.warnings.len(), 3, "{:?}", with.warnings);
+}
+
+#[test]
+fn the_same_in_yaml_and_json() {
+    let yaml = yaml("apps:\n  - script: app.js\n    name: api\n    instances: max\n    env:\n      PORT: 3000\n").unwrap();
+    let json = read_json(
+        "{ apps: [{ script: 'app.js', name: 'api', instances: 'max', env: { PORT: 3000 }, }], }",
+    )
+    .unwrap();
+    let specs = [yaml, json].map(|value| taken(value, None).apps.remove(0).spec);
+    assert_eq!(specs[0], specs[1]);
+}
+
+#[test]
+fn what_such_an_app_has_besides() {
+    let (spec, taken) = app(json!({"kill_timeout": 3000}), None);
+    assert_eq!(spec.stop.signal.as_str(), "SIGINT");
+    assert!(spec.compat.pm2);
+    assert!(spec.problems().is_empty());
+    let app = &taken.apps[0];
+    assert_eq!(app.origins.file.to_str(), Some(PATH));
+    let keys: Vec<&str> = app.origins.keys.keys().map(String::as_str).collect();
+    for key in ["script", "kill_timeout", "stop_signal"] {
+        assert!(keys.contains(&key), "{keys:?}");
+    }
+    assert!(!keys.contains(&"cwd") && !keys.contains(&"drain_timeout"));
+    let side = (&app.spec, Some(&app.origins));
+    assert!(differences(side, side).is_empty());
+}
+
+#[test]
+fn idle_apps_are_named() {
+    let taken = taken(
+        json!([{"script": "a.js", "autostart": false}, {"script": "b.js"}]),
+        None,
+    );
+    assert_eq!(taken.idle.len(), 1);
+    assert_eq!(taken.idle[0].as_str(), "a");
+}
+
+#[test]
+fn profiles_are_those_of_all_apps() {
+    let value = json!([{"env_production": {}, "env_file": ".env"}, {"env_test": {}, "env_production": {}, "env_": {}}]);
+    assert_eq!(
+        Foreign::ecosystem(PATH, value).profiles(),
+        ["production", "test"]
+    );
+}
+
+#[test]
+fn another_folder_may_be_meant() {
+    let value = json!({"script": "a.js", "out": "x"});
+    let caller = super::shell();
+    let outside = crate::file::Outside {
+        caller: &caller,
+        read: &|_| Ok(String::new()),
+    };
+    let file = Foreign::ecosystem(PATH, value).in_folder("/elsewhere");
+    let spec = file.apps(None, &outside).unwrap().apps.remove(0).spec;
+    assert_eq!(spec.cwd.to_str(), Some("/elsewhere"));
+    assert_eq!(spec.logs.out.unwrap().to_str(), Some("/elsewhere/x"));
+}
