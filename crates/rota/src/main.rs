@@ -6,6 +6,7 @@ mod context;
 mod daemon;
 mod entry;
 mod failure;
+mod files;
 mod output;
 
 use std::process::ExitCode;

@@ -122,6 +122,8 @@ fn origin(origin: &Origin, file: Option<&str>) -> String {
         _ => path.to_owned(),
     };
     match origin {
+        // A file of another program has no lines to point at.
+        Origin::File { file, line: 0 } => short(file),
         Origin::File { file, line } => format!("{}:{line}", short(file)),
         Origin::Named { file, line } => format!("shell, named in {}:{line}", short(file)),
         Origin::Shell => "shell".to_owned(),

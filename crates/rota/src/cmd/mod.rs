@@ -22,7 +22,7 @@ mod run;
 mod scale;
 mod sheet;
 mod signal;
-mod specs;
+pub mod specs;
 mod stack;
 mod start;
 mod stop;

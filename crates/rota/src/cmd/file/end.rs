@@ -3,20 +3,20 @@
 use std::path::Path;
 
 use rota_api::{ExitCode, Verb};
-use rota_config::file::ConfigFile;
 
-use super::load::read;
 use super::tell::show;
 use crate::args::WaitFlags;
 use crate::cmd::operation;
 use crate::context::Context;
 use crate::failure::{Done, Failure};
+use crate::files::{Source, read};
 
 /// Stops or deletes the apps of a file that are there.
 pub(in crate::cmd) fn end(context: &Context, path: &Path, verb: Verb, wait: &WaitFlags) -> Done {
     let file = read(path)?;
-    if !file.problems().is_empty() {
-        show(context, path, &file, file.problems());
+    let faults = file.faults();
+    if !faults.is_empty() {
+        show(context, path, &file, &faults);
         let text = format!(
             "{} has mistakes: it is not sure which apps are meant",
             path.display()
@@ -28,13 +28,7 @@ pub(in crate::cmd) fn end(context: &Context, path: &Path, verb: Verb, wait: &Wai
     context.block_on(all(context, path, &file, verb, wait))
 }
 
-async fn all(
-    context: &Context,
-    path: &Path,
-    file: &ConfigFile,
-    verb: Verb,
-    wait: &WaitFlags,
-) -> Done {
+async fn all(context: &Context, path: &Path, file: &Source, verb: Verb, wait: &WaitFlags) -> Done {
     let known = context.client().await?.apps(&[]).await?.apps;
     let mut code = None;
     for group in file.order().into_iter().rev() {

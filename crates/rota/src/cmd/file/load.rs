@@ -1,47 +1,56 @@
-//! Finding and reading a configuration file.
+//! Finding and reading a file that says what is to run.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rota_api::ExitCode;
-use rota_config::file::{ConfigFile, FileApp, Outside, Problem};
+use rota_config::file::{FileApp, closest};
+use rota_config::foreign::Taken;
 
-use super::tell::show;
+use super::tell::{show, warn};
 use crate::args::EnvFlag;
 use crate::cmd::specs;
-use crate::context::Context;
+use crate::context::{Context, remark};
 use crate::failure::{Failure, Stop};
+use crate::files::{Fault, Kind, Source, read, usual};
 
-/// The file that is meant when none is named.
+/// The file that `rota init` writes.
 pub(in crate::cmd) const DEFAULT: &str = "rota.toml";
-/// A larger file is none of ours, in bytes.
-const LARGEST: u64 = 1 << 20;
 
-/// The configuration file among the words of `start` and `run`; without any word, the one in this folder.
+/// The file among the words of `start` and `run`; without any word, the one in this folder.
 ///
 /// # Errors
 /// If there is none, or more is named than one file.
 pub(in crate::cmd) fn named(words: &[String]) -> Result<Option<PathBuf>, Failure> {
-    if words.is_empty() {
-        let path = PathBuf::from(DEFAULT);
-        return match path.is_file() {
-            true => Ok(Some(path)),
-            false => Err(Failure::usage(
-                "there is nothing to start: no script is named, and there is no rota.toml here",
-            )
-            .hint("name a script (`rota start app.js`), or write a rota.toml with `rota init`")),
-        };
+    if !words.is_empty() {
+        return only(words);
     }
-    only(words)
+    match here() {
+        Some(path) => Ok(Some(path)),
+        None => Err(Failure::usage(
+            "there is nothing to start: no script is named, and there is no rota.toml here, no ecosystem file, no Procfile \
+             and no package.json",
+        )
+        .hint("name a script (`rota start app.js`), or write a rota.toml with `rota init`")),
+    }
 }
 
-/// The configuration file, if one is named.
+/// The file in this folder, which is told if it is none of ours.
+pub(in crate::cmd) fn here() -> Option<PathBuf> {
+    let path = usual(Path::new("."))?;
+    if Kind::of(&path) != Some(Kind::Rota) {
+        remark(&format!("reading {}", path.display()));
+    }
+    Some(path)
+}
+
+/// The file, if one is named.
 ///
 /// # Errors
 /// If more is named than that.
 pub(in crate::cmd) fn only(words: &[String]) -> Result<Option<PathBuf>, Failure> {
-    let file = words.iter().find(|word| is_config(word));
+    let file = words
+        .iter()
+        .find(|word| Kind::of(Path::new(word)).is_some());
     match file {
         Some(file) if words.len() > 1 => Err(Failure::usage(format!(
             "{file} is a configuration file, and more is named beside it"
@@ -51,59 +60,12 @@ pub(in crate::cmd) fn only(words: &[String]) -> Result<Option<PathBuf>, Failure>
     }
 }
 
-fn is_config(word: &str) -> bool {
-    Path::new(word)
-        .extension()
-        .is_some_and(|extension| extension == "toml")
-}
-
-/// Reads a file; what is wrong with it is in it.
-///
-/// # Errors
-/// If it cannot be read at all.
-pub(in crate::cmd) fn read(path: &Path) -> Result<ConfigFile, Failure> {
-    let absolute = specs::absolute(path)?;
-    let text = read_text(&absolute).map_err(|error| {
-        let failure = Failure::new(
-            ExitCode::CannotRun,
-            format!("cannot read {}", path.display()),
-        );
-        let failure = failure.because(&error);
-        match error.kind() {
-            io::ErrorKind::NotFound => {
-                failure.hint("`rota init` writes a rota.toml for the project in this folder")
-            }
-            _ => failure,
-        }
-    })?;
-    Ok(ConfigFile::parse(absolute, text))
-}
-
-fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?
-        .take(LARGEST + 1)
-        .read_to_string(&mut text)?;
-    match text.len() as u64 > LARGEST {
-        true => Err(io::Error::other("it is larger than 1 MiB")),
-        false => Ok(text),
-    }
-}
-
 /// The apps of a file under a profile, or everything that is wrong with it.
-pub(in crate::cmd) fn describe(
-    file: &ConfigFile,
-    profile: Option<&str>,
-) -> Result<Vec<FileApp>, Vec<Problem>> {
-    let caller = specs::caller_env();
-    let outside = Outside {
-        caller: &caller,
-        read: &read_text,
-    };
-    file.apps(profile, &outside)
+pub(in crate::cmd) fn describe(file: &Source, profile: Option<&str>) -> Result<Taken, Vec<Fault>> {
+    file.apps(profile, &specs::caller_env())
 }
 
-/// The apps of a file, ready to be started; what is wrong is told before.
+/// The apps of a file, ready to be started; what is wrong with it is told before, and what is to be said about it.
 ///
 /// # Errors
 /// If anything is wrong with it.
@@ -111,9 +73,10 @@ pub(super) fn apps(
     context: &Context,
     path: &Path,
     profile: Option<&str>,
-) -> Result<(ConfigFile, Vec<FileApp>), Stop> {
+) -> Result<(Source, Taken), Stop> {
     let file = read(path)?;
     let apps = under(context, path, &file, profile)?;
+    warn(&apps.warnings);
     Ok((file, apps))
 }
 
@@ -124,13 +87,13 @@ pub(super) fn apps(
 pub(super) fn under(
     context: &Context,
     path: &Path,
-    file: &ConfigFile,
+    file: &Source,
     profile: Option<&str>,
-) -> Result<Vec<FileApp>, Stop> {
+) -> Result<Taken, Stop> {
     let profile = profile.filter(|name| !name.is_empty());
     let apps = match describe(file, profile) {
         Ok(apps) => apps,
-        Err(problems) => return Err(refuse(context, path, file, &problems, ExitCode::Usage)),
+        Err(faults) => return Err(refuse(context, path, file, &faults, ExitCode::Usage)),
     };
     if let Some(profile) = profile {
         known_profile(file, path, profile)?;
@@ -142,25 +105,19 @@ pub(super) fn under(
 pub(super) fn check_programs(
     context: &Context,
     path: &Path,
-    file: &ConfigFile,
+    file: &Source,
     apps: &[FileApp],
 ) -> Result<(), Stop> {
-    let problems = file.programs(apps);
-    match problems.is_empty() {
+    let faults = file.programs(apps);
+    match faults.is_empty() {
         true => Ok(()),
-        false => Err(refuse(context, path, file, &problems, ExitCode::CannotRun)),
+        false => Err(refuse(context, path, file, &faults, ExitCode::CannotRun)),
     }
 }
 
-fn refuse(
-    context: &Context,
-    path: &Path,
-    file: &ConfigFile,
-    problems: &[Problem],
-    code: ExitCode,
-) -> Stop {
-    show(context, path, file, problems);
-    let count = match problems.len() {
+fn refuse(context: &Context, path: &Path, file: &Source, faults: &[Fault], code: ExitCode) -> Stop {
+    show(context, path, file, faults);
+    let count = match faults.len() {
         1 => "a mistake".to_owned(),
         more => format!("{more} mistakes"),
     };
@@ -168,17 +125,16 @@ fn refuse(
     Failure::new(code, text).into()
 }
 
-fn known_profile(file: &ConfigFile, path: &Path, profile: &str) -> Result<(), Failure> {
+fn known_profile(file: &Source, path: &Path, profile: &str) -> Result<(), Failure> {
     let profiles = file.profiles();
-    if profiles.contains(&profile) {
+    if profiles.iter().any(|known| known == profile) {
         return Ok(());
     }
     let failure = Failure::usage(format!("{} has no profile `{profile}`", path.display()));
-    Err(match (file.closest_profile(profile), profiles.is_empty()) {
+    let close = closest(profile, profiles.iter().map(String::as_str));
+    Err(match (close, profiles.is_empty()) {
         (Some(close), _) => failure.hint(format!("did you mean `{close}`?")),
-        (None, true) => failure.hint(format!(
-            "a profile is a table of variables: [env.{profile}]"
-        )),
+        (None, true) => failure.hint(file.profile_example(profile)),
         (None, false) => failure.hint(format!("it has {}", profiles.join(", "))),
     })
 }

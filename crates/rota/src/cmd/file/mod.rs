@@ -7,7 +7,7 @@ mod start;
 mod tell;
 
 pub(super) use end::end;
-pub(super) use load::{DEFAULT, describe, named, only, read};
+pub(super) use load::{DEFAULT, describe, here, named, only};
 pub(super) use renew::renew;
 pub(super) use start::{boot, start};
-pub(super) use tell::{as_json, show};
+pub(super) use tell::{as_json, show, warn};

@@ -3,27 +3,30 @@
 use std::path::Path;
 
 use rota_api::{AppView, CommandRequest, CommandResult, ConfigRequest, ExitCode, Verb};
-use rota_config::file::{ConfigFile, FileApp};
-use rota_config::{Described, SpecUpdate};
+use rota_config::file::FileApp;
+use rota_config::foreign::Taken;
+use rota_config::{AppName, Described, SpecUpdate};
 
 use super::load::{apps, check_programs, profile, under};
 use crate::args::{ReloadArgs, UpdateFlags};
 use crate::cmd::operation;
 use crate::context::Context;
 use crate::failure::{Done, Failure, Stop};
+use crate::files::Source;
 
 /// Reloads or restarts the apps of a file with the settings of the file, what they depend on first.
 pub(in crate::cmd) fn renew(context: &Context, path: &Path, verb: Verb, args: &ReloadArgs) -> Done {
     nothing_else(&args.update)?;
     let chosen = profile(&args.update.env)?;
     let (file, apps) = apps(context, path, chosen)?;
-    check_programs(context, path, &file, &apps)?;
+    check_programs(context, path, &file, &apps.apps)?;
     context.block_on(async {
-        let known = there(context, path, &file).await?;
+        let known = there(context, path, &file, &apps).await?;
         let mut code = ExitCode::Ok;
         for view in &known {
             let app = match chosen {
                 Some(_) => apps
+                    .apps
                     .iter()
                     .find(|app| app.spec.name.as_str() == view.name)
                     .cloned(),
@@ -43,7 +46,7 @@ pub(in crate::cmd) fn renew(context: &Context, path: &Path, verb: Verb, args: &R
 async fn as_before(
     context: &Context,
     path: &Path,
-    file: &ConfigFile,
+    file: &Source,
     name: &str,
 ) -> Result<Option<FileApp>, Stop> {
     let request = ConfigRequest {
@@ -53,7 +56,10 @@ async fn as_before(
     let same_file = now.file.as_deref().map(Path::new) == Some(file.path());
     let profile = now.profile.filter(|_| same_file);
     let apps = under(context, path, file, profile.as_deref())?;
-    Ok(apps.into_iter().find(|app| app.spec.name.as_str() == name))
+    Ok(apps
+        .apps
+        .into_iter()
+        .find(|app| app.spec.name.as_str() == name))
 }
 
 fn nothing_else(flags: &UpdateFlags) -> Result<(), Failure> {
@@ -71,11 +77,20 @@ fn nothing_else(flags: &UpdateFlags) -> Result<(), Failure> {
 ///
 /// # Errors
 /// If one of them is not there.
-async fn there(context: &Context, path: &Path, file: &ConfigFile) -> Result<Vec<AppView>, Stop> {
+async fn there(
+    context: &Context,
+    path: &Path,
+    file: &Source,
+    apps: &Taken,
+) -> Result<Vec<AppView>, Stop> {
     let known = context.client().await?.apps(&[]).await?.apps;
     let mut views = Vec::new();
-    for name in file.order().into_iter().flatten() {
+    let described = |name: &AppName| apps.apps.iter().any(|app| app.spec.name == *name);
+    for name in file.names().into_iter().filter(described) {
         let Some(view) = known.iter().find(|view| view.name == name.as_str()) else {
+            if apps.idle.contains(&name) {
+                continue;
+            }
             let text = format!("{name} is in the file and not in the list; nothing was done");
             return Err(Failure::new(ExitCode::NoSuchTarget, text)
                 .hint(format!(

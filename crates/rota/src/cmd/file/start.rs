@@ -7,15 +7,17 @@ use std::time::Duration;
 use rota_api::{
     AppStatus, CommandResult, ErrorCode, ExitCode, Finished, StartRequest, StreamEvent,
 };
-use rota_config::file::{ConfigFile, FileApp, Origins};
+use rota_config::file::{FileApp, Origins};
+use rota_config::foreign::Taken;
 use rota_config::{AppName, AppSpec};
 
 use super::load::{apps, check_programs, profile};
 use crate::args::{AppFlags, StartArgs};
 use crate::cmd::operation;
-use crate::context::Context;
+use crate::context::{Context, remark};
 use crate::daemon::connect_or_start;
 use crate::failure::{Done, Failure, Stop};
+use crate::files::Source;
 
 type Request = StartRequest<AppSpec, Origins>;
 
@@ -26,7 +28,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub(in crate::cmd) fn start(context: &Context, path: &Path, args: &StartArgs) -> Done {
     nothing_else(&args.app)?;
     let (file, apps) = apps(context, path, profile(&args.app.env)?)?;
-    let chosen = choose(&file, &apps, &args.only)?;
+    let chosen = choose(&file, apps, &args.only)?;
     check_programs(context, path, &file, &chosen)?;
     let order = file.order();
     let start = Start {
@@ -47,6 +49,7 @@ pub(in crate::cmd) fn boot(
 ) -> Result<Request, Stop> {
     nothing_else(flags)?;
     let (file, apps) = apps(context, path, profile(&flags.env)?)?;
+    let apps = choose(&file, apps, &[])?;
     check_programs(context, path, &file, &apps)?;
     if let Some(app) = apps.iter().find(|app| !app.depends_on.is_empty()) {
         let text = format!(
@@ -74,8 +77,18 @@ fn nothing_else(flags: &AppFlags) -> Result<(), Failure> {
     }
 }
 
-/// The apps of `--only`, with all that they depend on; or all.
-fn choose(file: &ConfigFile, apps: &[FileApp], only: &[String]) -> Result<Vec<FileApp>, Failure> {
+/// The apps of `--only`, with all that they depend on; or all that the file wants started.
+fn choose(file: &Source, taken: Taken, only: &[String]) -> Result<Vec<FileApp>, Failure> {
+    let Taken { mut apps, idle, .. } = taken;
+    if only.is_empty() {
+        for name in &idle {
+            remark(&format!(
+                "{name} is left out: its autostart is false; `--only {name}` starts it"
+            ));
+        }
+        apps.retain(|app| !idle.contains(&app.spec.name));
+        return Ok(apps);
+    }
     let mut wanted: BTreeSet<&str> = BTreeSet::new();
     let mut queue: Vec<&str> = only.iter().map(String::as_str).collect();
     while let Some(name) = queue.pop() {
@@ -92,7 +105,7 @@ fn choose(file: &ConfigFile, apps: &[FileApp], only: &[String]) -> Result<Vec<Fi
     }
     let chosen = apps
         .iter()
-        .filter(|app| only.is_empty() || wanted.contains(app.spec.name.as_str()));
+        .filter(|app| wanted.contains(app.spec.name.as_str()));
     Ok(chosen.cloned().collect())
 }
 
