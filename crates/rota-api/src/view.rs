@@ -75,6 +75,9 @@ pub struct AppView {
     pub interpreter: Option<String>,
     /// Arguments of the script.
     pub args: Vec<String>,
+    /// The absolute path of the script, or of the program if there is none.
+    #[serde(default)]
+    pub executed: String,
     /// Working directory.
     pub cwd: String,
     /// Wanted number of workers.
@@ -134,6 +137,18 @@ pub struct SettingsView {
     pub listen: Vec<String>,
     /// The readiness probe's URL.
     pub probe: Option<String>,
+    /// A worker is asked to stop by the message `shutdown` before the signal.
+    #[serde(default)]
+    pub stop_message: bool,
+    /// Workers get the variables that PM2 sets.
+    #[serde(default)]
+    pub pm2_env: bool,
+    /// The variable that tells a worker its number, if it is not `NODE_APP_INSTANCE`.
+    #[serde(default)]
+    pub instance_var: Option<String>,
+    /// A variable to which each worker's number is added.
+    #[serde(default)]
+    pub increment_var: Option<String>,
     /// When a healthy worker is replaced.
     #[serde(default)]
     pub limits: LimitsView,
@@ -294,6 +309,12 @@ pub struct WorkerView {
     pub pending: Option<u64>,
     /// Connections handed over since it was started.
     pub connections_total: Option<u64>,
+    /// The file that gets what it writes to its standard output.
+    #[serde(default)]
+    pub log_out: Option<String>,
+    /// The same for standard error.
+    #[serde(default)]
+    pub log_err: Option<String>,
     /// How the slot's last process ended.
     pub last_exit: Option<LastExit>,
     /// Milliseconds until the next start, while waiting for it.

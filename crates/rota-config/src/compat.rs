@@ -9,7 +9,7 @@ pub struct CompatSpec {
     /// Workers get the variables that PM2 sets (`pm_id`, `name`, `exec_mode`, `PM2_HOME` and others).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub pm2: bool,
-    /// The variable that tells a worker its number, besides `NODE_APP_INSTANCE`.
+    /// The variable that tells a worker its number, instead of `NODE_APP_INSTANCE`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_var: Option<String>,
     /// A variable with a number, to which each worker's number is added.

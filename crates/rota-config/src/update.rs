@@ -30,6 +30,9 @@ pub struct SpecUpdate {
     /// Single variables, set after `caller_env`.
     #[serde(skip_serializing_if = "Env::is_empty")]
     pub set_env: Env,
+    /// Variables that are taken away, after all that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unset_env: Vec<String>,
     /// Another interpreter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interpreter: Option<String>,
@@ -63,6 +66,9 @@ impl SpecUpdate {
             spec.env.extend(&env);
         }
         spec.env.extend(&self.set_env);
+        for name in &self.unset_env {
+            spec.env.remove(name);
+        }
         if let Some(interpreter) = &self.interpreter {
             spec.interpreter = Some(interpreter.clone());
         }
@@ -86,6 +92,7 @@ mod tests {
         let update = SpecUpdate {
             caller_env: Some([("X", "shell"), ("Y", "shell")].into_iter().collect()),
             set_env: [("Y", "flag")].into_iter().collect(),
+            unset_env: Vec::new(),
             interpreter: Some("/opt/node".into()),
             interpreter_args: None,
             whole: None,

@@ -25,6 +25,11 @@ pub enum Effect {
         /// Which.
         worker: WorkerId,
     },
+    /// Ask it by a message to stop. Never sent before `Spawned` was told.
+    StopMessage {
+        /// Which.
+        worker: WorkerId,
+    },
     /// Send its stop signal to its process group. Never sent before `Spawned` was told.
     StopSignal {
         /// Which.

@@ -38,7 +38,10 @@ pub struct Policy {
     pub observe_start: Duration,
     /// How long a worker may take to finish its connections before it gets the stop signal.
     pub drain_timeout: Duration,
-    /// How long a worker may take to end after the stop signal before it is killed.
+    /// Whether a worker is asked to stop by a message first; the stop signal follows when the kill timeout is over.
+    #[serde(skip_serializing_if = "crate::saved::is_default")]
+    pub asks: bool,
+    /// How long a worker may take to end after the stop signal, or after the message, before the next rung.
     pub kill_timeout: Duration,
     /// The same for a worker that hangs: what a blocked event loop would do at the stop signal it
     /// cannot do, and requests that it has not read wait until it is gone.
@@ -72,6 +75,7 @@ impl Default for Policy {
             observe: Duration::from_secs(3),
             observe_start: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
+            asks: false,
             kill_timeout: Duration::from_secs(5),
             hung_timeout: Duration::from_secs(1),
             lenient_first_ready: true,

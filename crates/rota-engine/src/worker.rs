@@ -1,6 +1,6 @@
 //! One process: from its start to its end, with the ladder that it is stopped by.
 //!
-//! Drain, then the stop signal, then SIGKILL, then SIGKILL again until it is gone. A worker can
+//! Drain, then a message if its policy has one, then the stop signal, then SIGKILL, then SIGKILL again until it is gone. A worker can
 //! only go down the ladder, and nothing but its end takes it off.
 
 use std::time::Duration;
@@ -41,6 +41,10 @@ pub(crate) enum Phase {
     },
     Ready,
     Draining {
+        until: Time,
+    },
+    /// It has been asked to stop by a message.
+    Asked {
         until: Time,
     },
     /// `signalled` is false while its process is not known yet: the signal follows `Spawned`.
@@ -96,7 +100,7 @@ impl Worker {
             Phase::Starting { .. } => WorkerStatus::Starting,
             Phase::Ready => WorkerStatus::Ready,
             Phase::Draining { .. } => WorkerStatus::Draining,
-            Phase::Stopping { .. } => WorkerStatus::Stopping,
+            Phase::Asked { .. } | Phase::Stopping { .. } => WorkerStatus::Stopping,
             Phase::Killing { .. } => WorkerStatus::Killing,
         }
     }
@@ -107,6 +111,7 @@ impl Worker {
             Phase::Ready => None,
             Phase::Starting { until }
             | Phase::Draining { until }
+            | Phase::Asked { until }
             | Phase::Stopping { until, .. }
             | Phase::Killing { again: until } => Some(until),
         }
@@ -118,7 +123,7 @@ impl Worker {
         match (self.phase, rung) {
             (Phase::Killing { .. }, _)
             | (Phase::Stopping { .. }, Rung::Drain | Rung::Leave | Rung::Hung)
-            | (Phase::Draining { .. }, Rung::Drain | Rung::Leave) => {}
+            | (Phase::Draining { .. } | Phase::Asked { .. }, Rung::Drain | Rung::Leave) => {}
             // Also one that is not ready yet: it may listen already, and then it is dealt connections.
             // Whether it has work to finish is known where connections are dealt.
             (Phase::Starting { .. } | Phase::Ready, Rung::Drain) if self.spec.policy.drains => {
@@ -126,11 +131,14 @@ impl Worker {
                 self.drain(cx, reason);
             }
             (Phase::Starting { .. } | Phase::Ready, Rung::Leave) => self.drain(cx, reason),
-            (Phase::Starting { .. } | Phase::Ready, Rung::Drain) => {
-                let limit = self.spec.policy.kill_timeout;
-                self.signal(cx, reason, limit);
-            }
-            (Phase::Starting { .. } | Phase::Ready | Phase::Draining { .. }, Rung::Hung) => {
+            (Phase::Starting { .. } | Phase::Ready, Rung::Drain) => self.end(cx, reason),
+            (
+                Phase::Starting { .. }
+                | Phase::Ready
+                | Phase::Draining { .. }
+                | Phase::Asked { .. },
+                Rung::Hung,
+            ) => {
                 let limit = self.spec.policy.hung_timeout;
                 self.signal(cx, reason, limit);
             }
@@ -138,6 +146,7 @@ impl Worker {
                 Phase::Starting { .. }
                 | Phase::Ready
                 | Phase::Draining { .. }
+                | Phase::Asked { .. }
                 | Phase::Stopping { .. },
                 Rung::Kill,
             ) => self.kill(cx),
@@ -160,6 +169,7 @@ impl Worker {
             Phase::Starting { .. }
             | Phase::Ready
             | Phase::Draining { .. }
+            | Phase::Asked { .. }
             | Phase::Stopping { .. } => {}
         }
     }
@@ -172,10 +182,7 @@ impl Worker {
         };
         match self.stopping {
             Some(StopReason::Left) => *until = (*until).min(cx.now + self.spec.policy.kill_timeout),
-            Some(reason) => {
-                let limit = self.spec.policy.kill_timeout;
-                self.signal(cx, reason, limit);
-            }
+            Some(reason) => self.end(cx, reason),
             None => {}
         }
     }
@@ -184,8 +191,10 @@ impl Worker {
     pub(crate) fn descend(&mut self, cx: &mut Context) {
         let reason = self.stopping.unwrap_or(StopReason::Replaced);
         match self.phase {
-            Phase::Draining { until } if until <= cx.now => {
-                let limit = self.spec.policy.kill_timeout;
+            Phase::Draining { until } if until <= cx.now => self.end(cx, reason),
+            // It has had its time: what did not hear the message gets little more for the signal.
+            Phase::Asked { until } if until <= cx.now => {
+                let limit = self.spec.policy.hung_timeout;
                 self.signal(cx, reason, limit);
             }
             Phase::Stopping { until, .. } if until <= cx.now => self.kill(cx),
@@ -193,9 +202,23 @@ impl Worker {
             Phase::Starting { .. }
             | Phase::Ready
             | Phase::Draining { .. }
+            | Phase::Asked { .. }
             | Phase::Stopping { .. }
             | Phase::Killing { .. } => {}
         }
+    }
+
+    /// Asks it to end: by a message if its policy has one and somebody can hear it, by the stop signal otherwise.
+    fn end(&mut self, cx: &mut Context, reason: StopReason) {
+        let limit = self.spec.policy.kill_timeout;
+        if !self.spec.policy.asks || self.pid.is_none() {
+            return self.signal(cx, reason, limit);
+        }
+        self.phase = Phase::Asked {
+            until: cx.now + limit,
+        };
+        cx.out.push(Effect::StopMessage { worker: self.id });
+        self.tell_stopping(cx, reason);
     }
 
     fn drain(&mut self, cx: &mut Context, reason: StopReason) {
@@ -211,6 +234,7 @@ impl Worker {
 
     fn signal(&mut self, cx: &mut Context, reason: StopReason, limit: Duration) {
         let signalled = self.pid.is_some();
+        let asked = matches!(self.phase, Phase::Asked { .. });
         self.phase = Phase::Stopping {
             until: cx.now + limit,
             signalled,
@@ -218,6 +242,12 @@ impl Worker {
         if signalled {
             cx.out.push(Effect::StopSignal { worker: self.id });
         }
+        if !asked {
+            self.tell_stopping(cx, reason);
+        }
+    }
+
+    fn tell_stopping(&self, cx: &mut Context, reason: StopReason) {
         cx.notice(Notice::Stopping {
             slot: self.slot,
             worker: self.id,

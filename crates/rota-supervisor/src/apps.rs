@@ -199,6 +199,7 @@ impl Prepared {
             observe: spec.readiness.observe.duration(),
             observe_start: self.observe_start(),
             drain_timeout: spec.stop.drain_timeout.duration(),
+            asks: spec.stop.message && self.has_channel(),
             kill_timeout: spec.stop.kill_timeout.duration(),
             hung_timeout: self.hung_timeout(),
             lenient_first_ready: cluster && !spec.readiness.wait_ready && spec.probe.is_none(),

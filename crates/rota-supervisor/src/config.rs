@@ -25,6 +25,13 @@ impl Supervisor {
             if now != wanted && now > 0 {
                 scaled(&mut answer, now);
             }
+            if request.spec {
+                let mut spec = prepared.spec.clone();
+                if now != wanted && now > 0 {
+                    spec.instances = rota_config::Instances::Count(now);
+                }
+                answer.spec = serde_json::to_value(&spec).ok();
+            }
             Some(answer)
         });
         found.ok_or_else(|| ApiError::new(ErrorCode::NoSuchTarget, "it has been deleted"))
@@ -77,6 +84,7 @@ fn describe(spec: &AppSpec, origins: Option<&Origins>) -> ConfigResponse {
         env: env.collect(),
         settings,
         file,
+        spec: None,
     }
 }
 

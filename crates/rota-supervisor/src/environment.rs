@@ -6,6 +6,7 @@ use rota_api::{ApiError, EnvRequest, EnvResponse, EnvVariable, ErrorCode};
 use rota_engine::Slot;
 
 use crate::apps::Prepared;
+use crate::compat::{self, Place};
 use crate::supervisor::Supervisor;
 
 /// Variables that belong to one process and would mislead another: those of rota's own starter
@@ -24,8 +25,13 @@ const NOT_INHERITED: [&str; 10] = [
 ];
 
 /// The environment of a worker without what belongs to its descriptors and its agent: all from the app's
-/// specification, nothing from the daemon's own environment.
-pub(crate) fn of(prepared: &Prepared, slot: Slot) -> Vec<(OsString, OsString)> {
+/// specification, nothing from the daemon's own environment. The place says where in the daemon it is; without one
+/// the variables that PM2 sets are left out.
+pub(crate) fn of(
+    prepared: &Prepared,
+    slot: Slot,
+    place: Option<&Place>,
+) -> Vec<(OsString, OsString)> {
     let mut env: Vec<(OsString, OsString)> = prepared
         .spec
         .env
@@ -40,11 +46,14 @@ pub(crate) fn of(prepared: &Prepared, slot: Slot) -> Vec<(OsString, OsString)> {
         set_default(&mut env, "SHELL", &login.shell);
         set_default(&mut env, "USER", &login.name);
     }
-    env.push(("NODE_APP_INSTANCE".into(), slot.to_string().into()));
+    compat::number(prepared, slot, &mut env);
     let python = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("python");
     if prepared.launch.program.file_name().is_some_and(python) {
         // Python buffers whole blocks when its output is a pipe: its log would lag behind.
         set_default(&mut env, "PYTHONUNBUFFERED", "1");
+    }
+    if let Some(place) = place {
+        compat::add(prepared, slot, place, &mut env);
     }
     env
 }
@@ -73,7 +82,9 @@ impl Supervisor {
                 .as_ref()
                 .and_then(|slots| slots.first().copied());
             let slot = named.or(first).unwrap_or(0);
-            Some((app.name().to_owned(), slot, of(app.prepared(newest)?, slot)))
+            let place = self.place(state, chosen.app, slot);
+            let env = of(app.prepared(newest)?, slot, place.as_ref());
+            Some((app.name().to_owned(), slot, env))
         });
         let (app, slot, mut env) =
             found.ok_or_else(|| ApiError::new(ErrorCode::NoSuchTarget, "it has been deleted"))?;

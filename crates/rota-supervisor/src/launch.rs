@@ -91,7 +91,8 @@ impl Supervisor {
         if !self.holding.is_known() && !group.needs().is_empty() {
             return Err(LaunchError::OldKeeper);
         }
-        let mut outfit = Outfit::new(&prepared, slot);
+        let place = self.with(|state| self.place(state, app, slot));
+        let mut outfit = Outfit::new(&prepared, slot, place.as_ref());
         outfit.add_listen_sockets(&prepared, &sockets)?;
         let channel = if prepared.has_channel() {
             Some(outfit.add_channel(prepared.is_cluster().then_some(worker))?)

@@ -13,6 +13,7 @@ mod apps;
 mod attributes;
 mod boot;
 mod checkpoint;
+mod compat;
 mod config;
 mod courtesy;
 pub mod dispatch;

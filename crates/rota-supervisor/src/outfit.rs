@@ -8,6 +8,7 @@ use std::rc::Rc;
 use rota_engine::{Slot, WorkerId};
 
 use crate::apps::Prepared;
+use crate::compat::Place;
 use crate::environment;
 
 /// The first descriptor after stdin, stdout and stderr; `LISTEN_FDS` begin here by definition.
@@ -26,9 +27,9 @@ pub(crate) struct Outfit {
 
 impl Outfit {
     /// What every process of the app gets.
-    pub(crate) fn new(prepared: &Prepared, slot: Slot) -> Self {
+    pub(crate) fn new(prepared: &Prepared, slot: Slot, place: Option<&Place>) -> Self {
         Self {
-            env: environment::of(prepared, slot),
+            env: environment::of(prepared, slot, place),
             fds: Vec::new(),
             pid_env: Vec::new(),
             next_fd: FIRST_FD,

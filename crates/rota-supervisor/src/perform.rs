@@ -32,6 +32,7 @@ impl Supervisor {
                     .map(|error| shortage::event(worker, error.to_string(), error.is_shortage()));
             }
             Effect::Drain { worker } => return self.drain(worker),
+            Effect::StopMessage { worker } => self.stop_message(worker),
             Effect::StopSignal { worker } => self.stop_signal(worker),
             Effect::Kill { worker } => self.keeper.signal_group(worker.0, Signal::KILL.number()),
             Effect::Reply { command, outcome } => self.reply(command, outcome),
@@ -76,6 +77,23 @@ impl Supervisor {
             starting,
         });
         None
+    }
+
+    /// `process.on('message', …)` hears it. One whose channel is closed, or about to be, gets its signal instead.
+    fn stop_message(&self, worker: WorkerId) {
+        let hears = self.with(|state| {
+            let worker = state.workers.get(&worker.0)?;
+            Some(worker.has_channel && !worker.disconnecting)
+        });
+        if hears != Some(true) {
+            return self.stop_signal(worker);
+        }
+        self.dispatcher
+            .send(DispatchCommand::StopDealing { worker: worker.0 });
+        self.dispatcher.send(DispatchCommand::SendMessage {
+            worker: worker.0,
+            json: "\"shutdown\"".to_owned(),
+        });
     }
 
     fn stop_signal(&self, worker: WorkerId) {

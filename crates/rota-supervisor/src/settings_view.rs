@@ -23,6 +23,10 @@ pub(crate) fn settings(prepared: &Prepared) -> SettingsView {
         stop_exit_codes: spec.restart.stop_exit_codes.clone(),
         listen: spec.listen.iter().map(ToString::to_string).collect(),
         probe: spec.probe.as_ref().map(|probe| probe.target.to_string()),
+        stop_message: spec.stop.message,
+        pm2_env: spec.compat.pm2,
+        instance_var: spec.compat.instance_var.clone(),
+        increment_var: spec.compat.increment_var.clone(),
         limits: LimitsView {
             max_memory_bytes: spec.limits.max_memory.map(Size::bytes),
             max_requests: spec.limits.max_requests,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,10 @@ use rota_engine::{AppId, ExitRecord, ExitStatus, RolloutPhase, SlotStatus, SlotV
 use tokio::sync::oneshot;
 
 use crate::apps::{App, Failure, Prepared};
+use crate::compat;
 use crate::dispatch::{DispatchCommand, Stats, WorkerStats};
 use crate::holding::Holding;
+use crate::output;
 use crate::settings_view::settings;
 use crate::supervisor::{State, Supervisor, unix_millis};
 use crate::words;
@@ -44,6 +47,7 @@ impl Supervisor {
             connections: stats.workers.iter().map(|w| (w.worker, w)).collect(),
             stats: &stats,
             holding: &self.holding,
+            logs: self.home.logs(),
         };
         self.with(|state| look.apps(state, only))
     }
@@ -68,6 +72,7 @@ struct Look<'a> {
     connections: HashMap<u64, &'a WorkerStats>,
     stats: &'a Stats,
     holding: &'a Holding,
+    logs: PathBuf,
 }
 
 impl Look<'_> {
@@ -113,6 +118,7 @@ impl Look<'_> {
             script: spec.script.clone(),
             interpreter: launch.interpreter.clone(),
             args: spec.args.clone(),
+            executed: compat::executed(prepared).display().to_string(),
             cwd: spec.cwd.display().to_string(),
             instances: 0,
             generation: 0,
@@ -155,7 +161,12 @@ impl Look<'_> {
         slot: &SlotView<'_>,
         rows: &mut Vec<WorkerView>,
     ) {
-        let empty = self.row(slot);
+        let logs = output::log_paths(&prepared.spec, &self.logs, slot.slot);
+        let empty = WorkerView {
+            log_out: Some(logs.out.display().to_string()),
+            log_err: Some(logs.err.display().to_string()),
+            ..self.row(slot)
+        };
         if slot.workers.is_empty() {
             rows.push(empty);
             return;
@@ -211,6 +222,8 @@ impl Look<'_> {
             connections: None,
             pending: None,
             connections_total: None,
+            log_out: None,
+            log_err: None,
             last_exit: slot.last_exit.as_ref().map(|exit| self.last_exit(exit)),
             next_restart_in_ms: slot.next_start.map(until),
             shortage: slot.shortage.map(str::to_owned),

@@ -14,6 +14,15 @@ fn filled(node: &Node) -> Result<String, Wrong> {
     }
 }
 
+/// The name of a variable.
+pub(super) fn variable(node: &Node) -> Result<String, Wrong> {
+    let name = filled(node)?;
+    match name.contains(['=', '\0']) {
+        true => Err(Wrong::new("it is no name of a variable")),
+        false => Ok(name),
+    }
+}
+
 pub(super) fn set_script(spec: &mut AppSpec, node: &Node, _: &Path) -> Result<(), Wrong> {
     spec.script = filled(node)?;
     Ok(())

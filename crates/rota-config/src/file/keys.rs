@@ -5,7 +5,7 @@
 
 use super::fields::{
     codes, get_probe, on_probe, one_account, processors, set_cwd, set_fork, set_interpreter,
-    set_namespace, set_probe, set_rlimits, set_script,
+    set_namespace, set_probe, set_rlimits, set_script, variable,
 };
 use super::key::{Access, Key, Part, arguments, names, read, read_list, shown};
 use super::kind::Kind;
@@ -84,6 +84,17 @@ pub static KEYS: &[Key] = &[
     Key::new(Part::Environment, "inherit_env", Kind::Names, None,
         "Variables of the calling shell that are taken besides the usual few; `true`: all of them.",
         "[\"AWS_REGION\", \"npm_*\"]").also(&["pass_env", "inherit", "filter_env"]),
+    Key::new(Part::Environment, "instance_var", Kind::Text, with!(compat.instance_var, |spec, node, _| {
+            spec.compat.instance_var = Some(variable(node)?); Ok(())
+        }),
+        "The variable that tells a worker its number.", "\"WORKER\"").unless("`NODE_APP_INSTANCE`"),
+    Key::new(Part::Environment, "increment_var", Kind::Text, with!(compat.increment_var, |spec, node, _| {
+            spec.compat.increment_var = Some(variable(node)?); Ok(())
+        }),
+        "A variable with a number, to which each worker's number is added.", "\"PORT\"").unless("none"),
+    Key::new(Part::Environment, "pm2_env", Kind::Flag, field!(compat.pm2),
+        "Workers get the variables that PM2 sets: `pm_id`, `name`, `exec_mode` and others.", "true")
+        .also(&["pm2"]),
     Key::new(Part::Ready, "wait_ready", Kind::Flag, field!(readiness.wait_ready),
         "Wait for the app's own word: `process.send('ready')`, or `READY=1` (sd_notify).", "true"),
     Key::new(Part::Ready, "probe", Kind::Url, Some(Access { set: set_probe, get: get_probe }),
@@ -118,6 +129,9 @@ pub static KEYS: &[Key] = &[
         .also(&["stop_timeout", "stopwaitsecs", "kill_retry_time"]),
     Key::new(Part::Stop, "stop_signal", Kind::Signal, field!(stop.signal),
         "The signal that asks it to stop.", "\"SIGINT\"").also(&["kill_signal", "stopsignal", "signal"]),
+    Key::new(Part::Stop, "stop_message", Kind::Flag, field!(stop.message),
+        "Ask a Node worker to stop by the message `shutdown`; the signal follows after `kill_timeout`.", "true")
+        .also(&["shutdown_with_message"]),
     Key::new(Part::Stop, "handover", Kind::Flag, field!(stop.handover),
         "Hand kept connections of a leaving worker over to others instead of closing them.", "false")
         .also(&["no_handover"]),

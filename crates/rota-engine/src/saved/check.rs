@@ -101,7 +101,10 @@ fn check_worker(slot: &SlotState, worker: &Worker) -> Check {
     let phase = match worker.phase {
         Phase::Starting { .. } => !leaves && worker.ready.is_none(),
         Phase::Ready => !leaves && worker.ready.is_some(),
-        Phase::Draining { .. } | Phase::Stopping { .. } | Phase::Killing { .. } => leaves,
+        Phase::Draining { .. }
+        | Phase::Asked { .. }
+        | Phase::Stopping { .. }
+        | Phase::Killing { .. } => leaves,
     };
     ensure(phase && worker.stopping.is_some() == leaves, || {
         format!("worker {} does not suit its place", worker.id.0)

@@ -15,7 +15,7 @@ impl Engine {
     /// To perform them twice is harmless: a worker that exists already is not created again (the
     /// supervisor tells `Spawned` for it), one that drains already drains on, one that is dead is
     /// dead. A `StopSignal` is not harmless, as some programs take a second one for impatience: it
-    /// has to be sent with the state that says so, or not at all. `Reply` and `Notice` are not
+    /// has to be sent with the state that says so, or not at all, and so has a `StopMessage`. `Reply` and `Notice` are not
     /// repeated either; timeouts go on by themselves.
     #[must_use]
     pub fn outstanding(&self) -> Vec<Effect> {
@@ -73,8 +73,10 @@ fn rung(worker: &Worker) -> Option<Effect> {
             Some(Effect::Drain { worker: id })
         }
         Phase::Killing { .. } => Some(Effect::Kill { worker: id }),
-        Phase::Draining { .. } | Phase::Starting { .. } | Phase::Ready | Phase::Stopping { .. } => {
-            None
-        }
+        Phase::Draining { .. }
+        | Phase::Starting { .. }
+        | Phase::Ready
+        | Phase::Asked { .. }
+        | Phase::Stopping { .. } => None,
     }
 }

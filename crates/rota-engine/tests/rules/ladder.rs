@@ -210,3 +210,39 @@ fn the_view_tells_the_rung() {
     rig.pass(secs(5));
     assert_eq!(status(&rig), WorkerStatus::Killing);
 }
+
+#[test]
+fn a_message_comes_before_the_signal() {
+    let mut asking = policy(1);
+    asking.asks = true;
+    let mut rig = Rig::up(asking.clone());
+    rig.stop();
+    assert_eq!(rig.take(), ["drain 1"]);
+    assert_eq!(rig.drained(1).take(), ["ask 1"]);
+    assert_eq!(
+        rig.engine.worker(WorkerId(1)).unwrap().status,
+        WorkerStatus::Stopping
+    );
+    assert_eq!(rig.pass(secs(5)).take(), ["signal 1"]);
+    assert_eq!(rig.pass(asking.hung_timeout).take(), ["kill 1"]);
+}
+
+#[test]
+fn one_that_hangs_is_not_asked() {
+    let mut asking = policy(1);
+    asking.asks = true;
+    let mut rig = Rig::up(asking);
+    rig.tell(hung(1));
+    assert_eq!(rig.take()[0], "signal 1");
+}
+
+#[test]
+fn one_that_hangs_after_the_message_gets_the_signal_at_once() {
+    let mut asking = policy(1);
+    (asking.asks, asking.drains) = (true, false);
+    let mut rig = Rig::up(asking);
+    rig.stop();
+    assert_eq!(rig.take(), ["ask 1"]);
+    rig.tell(hung(1));
+    assert_eq!(rig.take(), ["signal 1"]);
+}

@@ -214,6 +214,7 @@ fn word(effect: &Effect) -> Option<String> {
     Some(match effect {
         Effect::Spawn { worker, .. } => format!("spawn {}", worker.0),
         Effect::Drain { worker } => format!("drain {}", worker.0),
+        Effect::StopMessage { worker } => format!("ask {}", worker.0),
         Effect::StopSignal { worker } => format!("signal {}", worker.0),
         Effect::Kill { worker } => format!("kill {}", worker.0),
         Effect::Reply { command, .. } => format!("reply {}", command.0),

@@ -20,6 +20,8 @@ pub(crate) struct Live {
     pub(crate) generation: Generation,
     pub(crate) spawned: bool,
     pub(crate) signalled: bool,
+    /// When it was asked to stop by a message.
+    pub(crate) asked: Option<Time>,
     /// When it was asked to finish.
     pub(crate) drained: Option<Time>,
     /// It has finished, or had nothing to.
@@ -36,6 +38,7 @@ impl Live {
             generation,
             spawned: false,
             signalled: false,
+            asked: None,
             drained: None,
             finished: false,
             hung: false,
@@ -289,6 +292,7 @@ impl Checker {
         for live in self.live.values_mut().filter(|live| live.app == app) {
             live.spawned = true;
             live.signalled = false;
+            live.asked = None;
             live.drained = None;
             live.finished = false;
             live.killed = false;

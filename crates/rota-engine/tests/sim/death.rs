@@ -113,8 +113,9 @@ impl World {
                 (fits, "spawn repeated")
             }
             Effect::Drain { worker } => {
-                let fits =
-                    live(worker).is_some_and(|live| live.drained.is_some() && !live.signalled);
+                let fits = live(worker).is_some_and(|live| {
+                    live.drained.is_some() && live.asked.is_none() && !live.signalled
+                });
                 (fits, "drain repeated")
             }
             Effect::Kill { worker } => {
@@ -290,6 +291,7 @@ fn worker_of(effect: &Effect) -> Option<WorkerId> {
     match effect {
         Effect::Spawn { worker, .. }
         | Effect::Drain { worker }
+        | Effect::StopMessage { worker }
         | Effect::StopSignal { worker }
         | Effect::Kill { worker } => Some(*worker),
         _ => None,

@@ -16,9 +16,10 @@ impl Checker {
                 slot,
                 generation,
             } => self.check_spawn(engine, *worker, *app, *slot, *generation),
-            Effect::Drain { worker } | Effect::StopSignal { worker } | Effect::Kill { worker } => {
-                self.check_rung(engine, effect, *worker, now)
-            }
+            Effect::Drain { worker }
+            | Effect::StopMessage { worker }
+            | Effect::StopSignal { worker }
+            | Effect::Kill { worker } => self.check_rung(engine, effect, *worker, now),
             Effect::Reply { command, outcome } => self.check_reply(engine, *command, outcome, now),
             Effect::Notice { app, notice } => self.check_notice(engine, *app, notice),
             Effect::GenerationRetired { app, generation } => self.check_retired(*app, *generation),
@@ -48,8 +49,9 @@ impl Checker {
         let live = live.ok_or_else(|| format!("{effect:?}, which does not live"))?;
         match effect {
             Effect::Drain { .. } => {
+                let asked = live.asked.is_some();
                 ensure(
-                    !live.signalled && live.drained.is_none() && !live.killed,
+                    !asked && !live.signalled && live.drained.is_none() && !live.killed,
                     || "wrong drain".to_owned(),
                 )?;
                 live.drained = Some(now);
@@ -57,7 +59,32 @@ impl Checker {
                     self.totals.note("starting worker drained");
                 }
             }
+            Effect::StopMessage { .. } => {
+                let policy = self.policies.get(&(live.app, live.generation));
+                let asks = policy.is_some_and(|policy| policy.asks);
+                let first = live.asked.is_none() && !live.signalled && !live.killed;
+                ensure(asks && live.spawned && first, || {
+                    "wrong stop message".to_owned()
+                })?;
+                let waited = policy.is_none_or(|policy| {
+                    let over = |asked: Time| now.since(asked) >= policy.drain_timeout;
+                    !policy.drains || live.finished || live.drained.is_some_and(over)
+                });
+                ensure(waited || why == Some(StopReason::Left), || {
+                    format!("{worker:?} was asked to stop before it had finished: {why:?}")
+                })?;
+                live.asked = Some(now);
+                self.totals.note("asked by message");
+            }
             Effect::StopSignal { .. } => {
+                let policy = self.policies.get(&(live.app, live.generation));
+                if let (Some(asked), Some(policy)) = (live.asked, policy) {
+                    let over = now.since(asked) >= policy.kill_timeout;
+                    ensure(over || live.hung, || {
+                        "signalled before the time of the message was over".to_owned()
+                    })?;
+                    self.totals.note("signalled after the message");
+                }
                 ensure(live.spawned && !live.signalled && !live.killed, || {
                     "wrong stop signal".to_owned()
                 })?;

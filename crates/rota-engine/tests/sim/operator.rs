@@ -39,6 +39,7 @@ pub fn policy(mode: Mode, random: &mut Random) -> Policy {
         observe: millis(random, &[0, 500, 3000]),
         observe_start: millis(random, &[0, 500, 3000]),
         drain_timeout: millis(random, &[100, 1000, 5000]),
+        asks: random.percent(30),
         kill_timeout: millis(random, &[50, 500, 2000]),
         hung_timeout: millis(random, &[50, 500, 2000]),
         lenient_first_ready: chaos && random.percent(50),

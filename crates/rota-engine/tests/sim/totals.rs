@@ -45,6 +45,8 @@ const CHAOS: &[&str] = &[
     "generation retired",
     "app removed",
     "kill repeated",
+    "asked by message",
+    "signalled after the message",
 ];
 
 const CLEAN: &[&str] = &[

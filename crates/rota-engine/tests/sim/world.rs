@@ -346,7 +346,9 @@ impl World {
                     self.says(worker, after, Event::Drained { worker });
                 }
             }
-            Effect::StopSignal { worker } => {
+            // Whoever ends by a signal ends by a message as well, or does not listen to messages.
+            Effect::StopMessage { worker } if worker.0.is_multiple_of(2) => {}
+            Effect::StopMessage { worker } | Effect::StopSignal { worker } => {
                 let after = self
                     .actors
                     .get(&worker)

@@ -51,6 +51,7 @@ pub use follow::{Filter, Followed, LogTarget, Subscription};
 pub use hub::{LogHub, LogOptions, LogStats};
 pub(crate) use inspector::{InspectorWatch, Opened};
 pub use line::{LineEnd, LogLine, Source, Stream};
+pub(crate) use names::log_paths;
 pub use readback::FileTail;
 pub use reader::{Reader, worker_pipe};
 pub use split::MAX_LINE;

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rota_config::AppSpec;
+
 use super::{Source, Stream};
 
 /// One log file: what all incarnations of a worker wrote to one stream.
@@ -54,6 +56,31 @@ impl FileKey {
             slot: slot.parse().ok()?,
             stream,
         })
+    }
+}
+
+/// Where the output of a worker goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogPaths {
+    pub(crate) out: PathBuf,
+    pub(crate) err: PathBuf,
+}
+
+/// Where the output of a slot's workers goes; `/dev/null` where it goes nowhere.
+pub(crate) fn log_paths(spec: &AppSpec, dir: &Path, slot: u32) -> LogPaths {
+    let path = |stream, own: &Option<PathBuf>| match (spec.logs.disabled, own) {
+        (true, _) => PathBuf::from("/dev/null"),
+        (false, Some(path)) => path.clone(),
+        (false, None) => FileKey {
+            app: Arc::from(spec.name.as_str()),
+            slot,
+            stream,
+        }
+        .path(dir),
+    };
+    LogPaths {
+        out: path(Stream::Out, &spec.logs.out),
+        err: path(Stream::Err, &spec.logs.err),
     }
 }
 

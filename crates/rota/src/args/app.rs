@@ -7,6 +7,7 @@ use rota_config::{
     AppName, Balance, GuardLoss, Instances, ListenAddr, ProbeTarget, SignalName, Size, Span,
 };
 
+use super::compat::CompatFlags;
 use super::process::ProcessFlags;
 use super::resources::ResourceFlags;
 use super::values::{EnvFlag, ExitCodes};
@@ -168,6 +169,9 @@ pub struct AppFlags {
     /// Replace a worker after about this time: 12h, 7d
     #[arg(long, value_name = "TIME", help_heading = LIMITS)]
     pub max_age: Option<Span>,
+
+    #[command(flatten)]
+    pub compat: CompatFlags,
 
     #[command(flatten)]
     pub process: ProcessFlags,

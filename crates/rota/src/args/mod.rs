@@ -2,6 +2,7 @@
 
 mod app;
 mod cli;
+mod compat;
 mod file;
 mod process;
 mod resources;

@@ -39,6 +39,7 @@ pub fn update(flags: &UpdateFlags) -> Result<Option<SpecUpdate>, Stop> {
         whole: None,
         caller_env: flags.update_env.then(specs::caller_env),
         set_env,
+        unset_env: Vec::new(),
         interpreter: match &flags.interpreter {
             Some(interpreter) => Some(specs::interpreter(interpreter)?),
             None => None,

@@ -147,6 +147,7 @@ fn spec(flags: &AppFlags, script: &str) -> Result<AppSpec, Failure> {
         spec.script = text_path(here.join(script))?;
     }
     spec.args.clone_from(&flags.args);
+    flags.compat.set(&mut spec);
     spec.process = flags.process.to_spec();
     spec.resources = flags.resources.to_spec();
     spec.env = environment(flags, &spec)?;

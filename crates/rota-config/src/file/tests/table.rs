@@ -79,7 +79,7 @@ fn names_are_those_of_flags_and_no_name_is_taken_twice() {
         assert!(
             key.name
                 .bytes()
-                .all(|b| b.is_ascii_lowercase() || b == b'_'),
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
             "{}",
             key.name
         );
