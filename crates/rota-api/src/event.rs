@@ -77,6 +77,8 @@ pub enum ProgressKind {
     RolledBack,
     /// The command waits for another one.
     Queued,
+    /// The caller may have meant something else.
+    Remark,
     /// Anything else; the text says what.
     #[serde(other)]
     Note,

@@ -33,7 +33,7 @@ pub struct StartRequest<S, O> {
 pub struct CommandRequest<U> {
     /// What to do.
     pub verb: Verb,
-    /// Names, ids, `name:slot` or `all`.
+    /// Names, ids, `name:slot`, namespaces, `/expressions/` or `all`.
     pub targets: Vec<String>,
     /// For [`Verb::Scale`]: `4`, `+1`, `-1` or `max`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,6 +75,8 @@ pub enum Verb {
     Delete,
     /// Change the number of workers.
     Scale,
+    /// Begin to count anew: restarts, unstable restarts, failures.
+    Reset,
 }
 
 impl Verb {
@@ -87,6 +89,7 @@ impl Verb {
             Self::Reload => "reload",
             Self::Delete => "delete",
             Self::Scale => "scale",
+            Self::Reset => "reset",
         }
     }
 }
@@ -111,7 +114,7 @@ pub struct UpgradeRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignalRequest {
-    /// Names, ids, `name:slot` or `all`.
+    /// Names, ids, `name:slot`, namespaces, `/expressions/` or `all`.
     pub targets: Vec<String>,
     /// `SIGUSR2`, `usr2` or `12`.
     pub signal: String,

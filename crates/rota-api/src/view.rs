@@ -131,6 +131,9 @@ pub struct SettingsView {
     pub min_uptime_ms: u64,
     /// Fixed pause before each restart, 0 = none.
     pub restart_delay_ms: u64,
+    /// The first pause of a back-off that grows by half with every restart; absent: rota's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff_ms: Option<u64>,
     /// Exit codes that mean "done".
     pub stop_exit_codes: Vec<i32>,
     /// Addresses that rota listens on for it.

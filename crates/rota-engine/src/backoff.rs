@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Policy;
+use crate::saved::is_default;
 
 /// A small generator for jitter (splitmix64): seeded, so that a run can be repeated.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -54,6 +55,9 @@ pub(crate) struct History {
     /// forgotten after a short one: a worker that dies every few seconds is not given up, but
     /// does not get its restarts for nothing either if it also fails to start.
     level: u32,
+    /// The last pause of [`Policy::backoff`], before jitter.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pause: Duration,
 }
 
 /// What to do with a slot whose worker failed.
@@ -80,9 +84,20 @@ impl History {
         if self.unstable > policy.max_restarts {
             return Verdict::GiveUp;
         }
-        Verdict::Restart {
-            delay: self.delay(policy, rng),
-        }
+        let delay = match policy.backoff {
+            Some(first) => {
+                self.lengthen(first, policy.backoff_max);
+                rng.jitter(self.pause)
+            }
+            None => self.delay(policy, rng),
+        };
+        Verdict::Restart { delay }
+    }
+
+    /// The next pause of [`Policy::backoff`].
+    fn lengthen(&mut self, first: Duration, longest: Duration) {
+        let longer = self.pause.saturating_mul(3) / 2;
+        self.pause = longer.min(longest).max(first);
     }
 
     fn delay(&self, policy: &Policy, rng: &mut Rng) -> Duration {
@@ -182,6 +197,41 @@ mod tests {
         };
         for served in [Duration::ZERO, STABLE, LONG] {
             assert_eq!(delay_ms(history.failed(&policy, served, &mut rng)), 4000);
+        }
+    }
+
+    #[test]
+    fn a_back_off_that_is_set_grows_by_half_with_every_end() {
+        let (mut history, mut rng) = (History::default(), Rng::new(7));
+        let policy = Policy {
+            backoff: Some(Duration::from_millis(100)),
+            restart_delay: Duration::from_secs(4),
+            ..Policy::default()
+        };
+        for expected in [100, 150, 225, 337, 506, 759] {
+            let delay = delay_ms(history.failed(&policy, STABLE, &mut rng));
+            assert!(near(delay, expected), "{delay} is not about {expected}");
+        }
+        assert_eq!(history.unstable, 0, "it served long enough each time");
+        for _ in 0..20 {
+            history.failed(&policy, STABLE, &mut rng);
+        }
+        let bound = delay_ms(history.failed(&policy, STABLE, &mut rng));
+        assert!(near(bound, 15_000), "{bound}");
+        let fresh = delay_ms(history.failed(&policy, LONG, &mut rng));
+        assert!(near(fresh, 100), "{fresh}");
+    }
+
+    #[test]
+    fn a_first_pause_beyond_the_bound_is_kept() {
+        let (mut history, mut rng) = (History::default(), Rng::new(7));
+        let policy = Policy {
+            backoff: Some(Duration::from_secs(40)),
+            ..Policy::default()
+        };
+        for _ in 0..3 {
+            let delay = delay_ms(history.failed(&policy, Duration::ZERO, &mut rng));
+            assert!(near(delay, 40_000), "{delay}");
         }
     }
 

@@ -189,6 +189,14 @@ pub enum Command {
         /// How many slots it is to have, at least one.
         instances: u32,
     },
+    /// Begin to count anew: restarts, unstable restarts in a row, the last failure. What goes on is not touched.
+    /// Done at once.
+    Reset {
+        /// Which app.
+        app: AppId,
+        /// Which slots.
+        slots: Option<Vec<Slot>>,
+    },
     /// Stop the app and forget it. Done when its processes are gone.
     Delete {
         /// Which app.
@@ -211,6 +219,7 @@ impl Command {
             | Self::Restart { app, .. }
             | Self::Reload { app, .. }
             | Self::Scale { app, .. }
+            | Self::Reset { app, .. }
             | Self::Delete { app } => Some(*app),
             Self::Shutdown { .. } => None,
         }
@@ -233,6 +242,7 @@ impl Command {
             | Self::Reload { update: None, .. }
             | Self::Stop { .. }
             | Self::Scale { .. }
+            | Self::Reset { .. }
             | Self::Delete { .. }
             | Self::Shutdown { .. } => None,
         }
@@ -247,6 +257,7 @@ impl Command {
             Self::Restart { .. } => crate::Verb::Restart,
             Self::Reload { .. } => crate::Verb::Reload,
             Self::Scale { .. } => crate::Verb::Scale,
+            Self::Reset { .. } => crate::Verb::Reset,
             Self::Delete { .. } => crate::Verb::Delete,
             Self::Shutdown { .. } => crate::Verb::Shutdown,
         }

@@ -137,6 +137,8 @@ pub enum Verb {
     Reload,
     /// `Scale`
     Scale,
+    /// `Reset`
+    Reset,
     /// `Delete`
     Delete,
     /// `Shutdown`

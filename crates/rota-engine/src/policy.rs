@@ -28,6 +28,11 @@ pub struct Policy {
     pub backoff_max: Duration,
     /// A worker that served for this long forgets all earlier unstable exits of its slot.
     pub backoff_reset: Duration,
+    /// The first pause of a back-off that every end counts for, however long the worker had served: half as much again
+    /// with each further one, up to `backoff_max`, forgotten after `backoff_reset`. It takes the place of
+    /// `restart_delay` and of the back-off by `backoff_base`; `None`: those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<Duration>,
     /// Exit codes that mean "finished": the slot is stopped instead of restarted.
     pub stop_exit_codes: Vec<i32>,
     /// How long a worker may take from its start until it is ready.
@@ -70,6 +75,7 @@ impl Default for Policy {
             backoff_base: Duration::from_millis(100),
             backoff_max: Duration::from_secs(15),
             backoff_reset: Duration::from_secs(30),
+            backoff: None,
             stop_exit_codes: Vec::new(),
             ready_timeout: Duration::from_secs(30),
             observe: Duration::from_secs(3),

@@ -150,6 +150,15 @@ impl SlotState {
         }
     }
 
+    /// Begins to count anew. One that was given up stays so, with its reason; a pause that has begun goes on.
+    pub(crate) fn forget(&mut self) {
+        self.restarts = 0;
+        self.history = History::default();
+        if self.seat != Seat::Errored {
+            self.last_failure = None;
+        }
+    }
+
     /// Counts a new worker in the seat.
     pub(crate) fn count_start(&mut self) {
         if self.begun {

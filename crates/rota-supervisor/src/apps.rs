@@ -210,6 +210,11 @@ impl Prepared {
             backoff_base: Duration::from_millis(100),
             backoff_max: Duration::from_secs(15),
             backoff_reset: Duration::from_secs(30),
+            backoff: spec
+                .restart
+                .backoff
+                .map(rota_config::Span::duration)
+                .filter(|backoff| !backoff.is_zero()),
         }
     }
 }

@@ -20,6 +20,7 @@ pub(crate) fn settings(prepared: &Prepared) -> SettingsView {
         max_restarts: spec.restart.max_restarts,
         min_uptime_ms: spec.restart.min_uptime.millis(),
         restart_delay_ms: spec.restart.delay.millis(),
+        backoff_ms: spec.restart.backoff.map(rota_config::Span::millis),
         stop_exit_codes: spec.restart.stop_exit_codes.clone(),
         listen: spec.listen.iter().map(ToString::to_string).collect(),
         probe: spec.probe.as_ref().map(|probe| probe.target.to_string()),

@@ -136,6 +136,7 @@ pub fn verb(verb: Verb) -> &'static str {
         Verb::Restart => "restart",
         Verb::Reload => "reload",
         Verb::Scale => "scale",
+        Verb::Reset => "reset",
         Verb::Delete => "delete",
         Verb::Shutdown => "shutdown",
     }

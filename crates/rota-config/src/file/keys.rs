@@ -145,7 +145,11 @@ pub static KEYS: &[Key] = &[
         "A worker that lived for less is unstable.", "\"10s\""),
     Key::new(Part::Restart, "restart_delay", Kind::Span, field!(restart.delay),
         "Fixed pause before a restart; 0: growing when it keeps crashing.", "\"5s\"")
-        .also(&["exp_backoff_restart_delay", "delay", "backoff"]),
+        .also(&["delay"]),
+    Key::new(Part::Restart, "backoff", Kind::Span,
+        with!(restart.backoff, |spec, node, _| { spec.restart.backoff = Some(read(node)?); Ok(()) }),
+        "First pause before a restart, which grows by half with every further one, to 15s; in place of `restart_delay`.", "\"100ms\"")
+        .unless("rota's own").positive().also(&["exp_backoff_restart_delay"]),
     Key::new(Part::Restart, "stop_exit_codes", Kind::Codes,
         with!(restart.stop_exit_codes, |spec, node, _| { spec.restart.stop_exit_codes = codes(node)?; Ok(()) }),
         "Exit codes that mean \"done\": no restart after them.", "[0, 143]").also(&["exit_codes", "success_exit_codes"]),

@@ -9,6 +9,7 @@
 //! | restart of some slots | at once | waits |
 //! | reload | at once | waits, joined with others that wait |
 //! | scale | at once | waits |
+//! | reset | at once | at once, beside it |
 //!
 //! A planned replacement gives way to all of them and is tried again afterwards.
 
@@ -20,7 +21,7 @@ use super::state::{Answer, App, Life, Operation, count, superseded};
 use crate::context::Context;
 use crate::slot::Seat;
 use crate::worker::Rung;
-use crate::{Command, CommandId, Outcome, Policy, Refusal, Slot, StopReason, Verb};
+use crate::{Command, CommandId, Outcome, Policy, Refusal, Slot, StopReason, Summary, Verb};
 
 impl App {
     /// Carries out a command, or has it wait, or refuses it.
@@ -77,6 +78,10 @@ impl App {
             Command::Scale { instances, .. } => {
                 self.may_scale(instances)?;
                 self.submit(cx, id, Work::Scale(instances));
+            }
+            Command::Reset { slots, .. } => {
+                let slots = self.choose(slots)?;
+                self.reset(cx, id, slots.as_ref());
             }
             Command::Delete { .. } => self.delete(cx, id),
             // The engine carries that out on all apps.
@@ -168,6 +173,15 @@ impl App {
             slot.seat = Seat::Empty;
         }
         self.await_end(id);
+    }
+
+    fn reset(&mut self, cx: &mut Context, id: CommandId, slots: Option<&BTreeSet<Slot>>) {
+        for (number, slot) in &mut self.slots {
+            if slots.is_none_or(|slots| slots.contains(number)) {
+                slot.forget();
+            }
+        }
+        cx.reply(id, Outcome::Done(Summary::default()));
     }
 
     fn delete(&mut self, cx: &mut Context, id: CommandId) {

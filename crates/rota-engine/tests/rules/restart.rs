@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rota_engine::{
-    AppStatus, Event, ExitStatus, FailReason, Outcome, Policy, SlotStatus, WorkerId,
+    AppStatus, Command, Event, ExitStatus, FailReason, Outcome, Policy, SlotStatus, WorkerId,
 };
 
 use crate::rig::{Rig, policy, secs};
@@ -105,6 +105,61 @@ fn a_fixed_delay_replaces_the_back_off() {
     });
     rig.pass(secs(60)).exit(1, 1);
     assert_eq!(rig.engine.next_deadline().unwrap().0, rig.now + 4000);
+}
+
+#[test]
+fn a_back_off_that_is_set_counts_every_end_and_a_reset_forgets_it() {
+    let mut rig = Rig::up(Policy {
+        backoff: Some(secs(1)),
+        ..policy(1)
+    });
+    let mut delays = Vec::new();
+    for worker in 1..=4 {
+        rig.pass(secs(2)).exit(worker, 1);
+        let due = rig.engine.next_deadline().unwrap().0 - rig.now;
+        delays.push(due);
+        rig.pass(Duration::from_millis(due)).serve(worker + 1);
+        if worker == 3 {
+            let id = rig.command(Command::Reset {
+                app: rig.app().app,
+                slots: None,
+            });
+            assert!(rig.is_done(id));
+            assert_eq!(rig.slot(0).restarts, 0);
+        }
+    }
+    let near = |delay: u64, about: u64| (about * 8 / 10..=about * 12 / 10).contains(&delay);
+    assert!(
+        near(delays[0], 1000)
+            && near(delays[1], 1500)
+            && near(delays[2], 2250)
+            && near(delays[3], 1000),
+        "{delays:?}"
+    );
+}
+
+#[test]
+fn a_reset_of_what_was_given_up_starts_nothing() {
+    let mut rig = Rig::up(Policy {
+        max_restarts: 0,
+        ..policy(2)
+    });
+    rig.exit(1, 1);
+    let app = rig.app().app;
+    let unknown = rig.command(Command::Reset {
+        app,
+        slots: Some(vec![7]),
+    });
+    assert!(matches!(rig.answer(unknown), Some(Outcome::Refused(_))));
+    rig.take();
+    let reset = rig.command(Command::Reset {
+        app,
+        slots: Some(vec![0]),
+    });
+    assert!(rig.is_done(reset));
+    assert_eq!(rig.slot(0).unstable, 0);
+    assert_eq!(rig.slot(0).status, SlotStatus::Errored);
+    assert!(rig.app().errored.is_some(), "the reason stays");
 }
 
 #[test]

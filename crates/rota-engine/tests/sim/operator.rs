@@ -23,6 +23,7 @@ pub fn policy(mode: Mode, random: &mut Random) -> Policy {
         backoff_base: Duration::from_millis(100),
         backoff_max: Duration::from_secs(4),
         backoff_reset: Duration::from_secs(30),
+        backoff: random.percent(15).then(|| millis(random, &[50, 300])),
         stop_exit_codes: if chaos && random.percent(20) {
             vec![7]
         } else {
@@ -104,6 +105,10 @@ pub fn command(
             slots: slots(random, instances),
         },
         (Mode::Chaos, 81..=84) => Command::Delete { app },
+        (Mode::Chaos, 85..=87) => Command::Reset {
+            app,
+            slots: slots(random, instances),
+        },
         (Mode::Chaos, _) => {
             let (policy, generation) = update(random);
             Command::Start {

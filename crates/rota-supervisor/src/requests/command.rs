@@ -26,6 +26,7 @@ impl Supervisor {
         for selection in &chosen {
             commands.push((selection.app, self.translate(request, selection)?));
         }
+        self.tell_ambiguities(&request.targets, &caller);
         let (operation, given) = self.with(|state| {
             let operation = state.operations.begin(request.verb.as_str(), caller);
             let given: Vec<(AppId, CommandId, Command)> = commands
@@ -40,6 +41,9 @@ impl Supervisor {
         let changed = request.update.as_ref().is_some_and(|u| !u.is_empty());
         for (app, id, command) in given {
             self.transact(|| {
+                if let Command::Reset { slots, .. } = &command {
+                    self.forget_failures(app, slots.as_deref());
+                }
                 self.feed(Event::Command { id, command });
                 if changed {
                     // The command means a specification that only this process knows so far.
@@ -72,6 +76,7 @@ impl Supervisor {
                 update: self.updated(app, request.update.as_ref())?,
             },
             Verb::Delete => Command::Delete { app },
+            Verb::Reset => Command::Reset { app, slots },
             Verb::Scale => Command::Scale {
                 app,
                 instances: self.wanted_instances(app, request.instances.as_deref())?,
@@ -143,6 +148,18 @@ impl Supervisor {
         })
     }
 
+    /// What the supervisor itself counts of these slots begins anew.
+    fn forget_failures(self: &Rc<Self>, app: AppId, slots: Option<&[Slot]>) {
+        let meant = |slot: &u32| slots.is_none_or(|slots| slots.contains(slot));
+        self.with(|state| {
+            if let Some(app) = state.apps.get_mut(&app) {
+                app.failures.retain(|failure| !meant(&failure.slot));
+                app.memory_paces.retain(|slot, _| !meant(slot));
+            }
+        });
+        self.save_app(app);
+    }
+
     fn wanted_instances(&self, app: AppId, text: Option<&str>) -> Result<u32, ApiError> {
         let text = text.ok_or_else(|| {
             ApiError::new(
@@ -153,13 +170,19 @@ impl Supervisor {
         let to: ScaleTo = text
             .parse()
             .map_err(|e| ApiError::new(ErrorCode::BadRequest, format!("{e}")))?;
-        let now = self.with(|state| state.engine.app(app).map_or(0, |view| view.instances));
+        let (name, now) = self.with(|state| {
+            let now = state.engine.app(app).map_or(0, |view| view.instances);
+            (state.app_name(app), now)
+        });
         to.target(now, self.cpus).ok_or_else(|| {
-            ApiError::new(
-                ErrorCode::Refused,
-                format!("{now} workers cannot be scaled by {text}: at least one must stay"),
-            )
-            .with_hint("`rota stop` stops them all")
+            let has = if now == 1 { "worker" } else { "workers" };
+            if matches!(to, ScaleTo::Up(_)) {
+                let text = format!("{name} has {now} {has}, and {text} would be more than 1024");
+                return ApiError::new(ErrorCode::Refused, text);
+            }
+            let text = format!("{name} has {now} {has}, and {text} would leave none");
+            let error = ApiError::new(ErrorCode::Refused, text);
+            error.with_hint(format!("`rota stop {name}` stops them and keeps the app"))
         })
     }
 }

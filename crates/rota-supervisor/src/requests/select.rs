@@ -1,10 +1,11 @@
 //! Which apps and slots a request means.
 
-use rota_api::{ApiError, ErrorCode};
+use rota_api::{ApiError, ErrorCode, Progress, ProgressKind, StreamEvent};
 use rota_engine::AppId;
 
+use crate::operations::Caller;
 use crate::supervisor::{State, Supervisor};
-use crate::targets::{Directory, Selection};
+use crate::targets::{Ambiguity, Directory, Selection, TargetError};
 
 impl Supervisor {
     /// The apps and slots that targets mean.
@@ -14,13 +15,43 @@ impl Supervisor {
     pub(crate) fn select(&self, targets: &[String]) -> Result<Vec<Selection>, ApiError> {
         if targets.is_empty() {
             let error = ApiError::new(ErrorCode::BadRequest, "no target is given");
-            return Err(error.with_hint("a target is a name, an id, `name:slot` or `all`"));
+            return Err(error.with_hint(
+                "a target is a name, an id, `name:slot`, a namespace, `/expression/` or `all`",
+            ));
         }
         self.with(|state| directory(state).select(targets))
-            .map_err(|unknown| {
-                ApiError::new(ErrorCode::NoSuchTarget, unknown.to_string())
-                    .with_hint("`rota list` shows what there is")
+            .map_err(|error| {
+                let code = match error {
+                    TargetError::Expression { .. } => ErrorCode::BadRequest,
+                    _ => ErrorCode::NoSuchTarget,
+                };
+                ApiError::new(code, error.to_string()).with_hint(error.hint())
             })
+    }
+
+    /// Tells a caller who waits which of two things was taken, where a target is the name of both.
+    pub(crate) fn tell_ambiguities(&self, targets: &[String], caller: &Caller) {
+        let Some(listener) = &caller.listener else {
+            return;
+        };
+        for doubt in self.with(|state| directory(state).ambiguities(targets)) {
+            let Ambiguity { name, others, .. } = &doubt;
+            let apps = if *others == 1 { "app" } else { "apps" };
+            let text = format!(
+                "taken as the app; the namespace {name} has {others} more {apps}: `namespace:{name}`"
+            );
+            // Fails when the caller has gone.
+            let _ = listener.send(&StreamEvent::Progress(Progress {
+                kind: ProgressKind::Remark,
+                app: doubt.name,
+                slot: None,
+                worker: None,
+                pid: None,
+                step: None,
+                text,
+                drained: None,
+            }));
+        }
     }
 
     /// The one app, with its slots, that a target means.
@@ -63,6 +94,11 @@ fn directory(state: &State) -> Directory {
             continue;
         };
         directory.apps.insert(app.name().to_owned(), view.app);
+        if let Some(prepared) = app.prepared(view.generation) {
+            let namespace = prepared.spec.namespace.clone();
+            let members = directory.namespaces.entry(namespace).or_default();
+            members.push(view.app);
+        }
         for slot in &view.slots {
             directory.ids.insert(slot.id, (view.app, slot.slot));
         }

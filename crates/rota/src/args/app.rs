@@ -130,6 +130,10 @@ pub struct AppFlags {
     #[arg(long, value_name = "TIME", help_heading = RESTART)]
     pub restart_delay: Option<Span>,
 
+    /// First pause before a restart, which grows by half with every further one, to 15s; in place of --restart-delay
+    #[arg(long, value_name = "TIME", visible_alias = "exp-backoff-restart-delay", help_heading = RESTART)]
+    pub backoff: Option<Span>,
+
     /// Exit codes that mean "done", separated by commas: no restart after them
     #[arg(long, value_name = "CODES", help_heading = RESTART)]
     pub stop_exit_codes: Option<ExitCodes>,

@@ -20,8 +20,8 @@ use super::values::{EnvFlag, ScaleValue};
     after_help = "Examples:\n  rota start app.js -i max    all processors, unmodified server\n  \
         rota reload app             new code, no request lost\n  rota list                   what is on duty\n  \
         rota logs app -f            what it says\n\n\
-        A TARGET is the name of an app, an id from `rota list`, NAME:SLOT, or all. stop, restart, reload and\n\
-        delete take a configuration file, too.\n\
+        A TARGET is the name of an app, an id from `rota list`, NAME:SLOT, a namespace, '/EXPRESSION/' for\n\
+        names, or all. stop, restart, reload and delete take a configuration file, too.\n\
         ROTA_HOME [default: ~/.rota] is where the daemon lives. Exit codes: docs/cli.md."
 )]
 pub struct Cli {
@@ -73,7 +73,9 @@ pub enum VerbArgs {
     Config(ConfigArgs),
 
     /// Stop apps or workers; they stay in the list
-    #[command(after_help = "Examples:\n  rota stop api\n  rota stop api:2 7\n  rota stop all")]
+    #[command(
+        after_help = "Examples:\n  rota stop api\n  rota stop api:2 7\n  rota stop '/worker-.*/'\n  rota stop all"
+    )]
     Stop(StopArgs),
 
     /// Stop all chosen workers at once, then start them
@@ -104,6 +106,11 @@ pub enum VerbArgs {
         after_help = "Examples:\n  rota scale api 4\n  rota scale api +2\n  rota scale api -1\n  rota scale api max"
     )]
     Scale(ScaleArgs),
+
+    /// Begin to count anew: restarts, unstable restarts, failures
+    #[command(after_help = "Examples:\n  rota reset api\n  rota reset all\n\n\
+        Nothing is started or stopped. What processes count themselves begins anew with them.")]
+    Reset(ResetArgs),
 
     /// Stop apps and forget them
     #[command(
@@ -215,7 +222,7 @@ pub struct WaitFlags {
 /// `stop`.
 #[derive(Debug, Args)]
 pub struct StopArgs {
-    /// Names, ids, NAME:SLOT, or all
+    /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all
     #[arg(required = true, value_name = "TARGET")]
     pub targets: Vec<String>,
 
@@ -242,10 +249,13 @@ pub struct EnvArgs {
 /// `delete`.
 pub type DeleteArgs = StopArgs;
 
+/// `reset`.
+pub type ResetArgs = StopArgs;
+
 /// `restart` and `reload`.
 #[derive(Debug, Args)]
 pub struct ReloadArgs {
-    /// Names, ids, NAME:SLOT, or all
+    /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all
     #[arg(required = true, value_name = "TARGET")]
     pub targets: Vec<String>,
 
@@ -308,8 +318,8 @@ pub struct TestReloadArgs {
 /// `scale`.
 #[derive(Debug, Args)]
 pub struct ScaleArgs {
-    /// Name of the app
-    #[arg(value_name = "NAME")]
+    /// Name of the app, a namespace, '/EXPRESSION/', or all
+    #[arg(value_name = "TARGET")]
     pub target: String,
 
     /// Number of workers: 4, max, or relative: +1, -1
@@ -323,7 +333,7 @@ pub struct ScaleArgs {
 /// `list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Names, ids, NAME:SLOT, or all [default: all]
+    /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all [default: all]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
@@ -335,7 +345,7 @@ pub struct ListArgs {
 /// `describe`.
 #[derive(Debug, Args)]
 pub struct DescribeArgs {
-    /// Names, ids, NAME:SLOT, or all
+    /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all
     #[arg(required = true, value_name = "TARGET")]
     pub targets: Vec<String>,
 
@@ -347,7 +357,7 @@ pub struct DescribeArgs {
 /// `logs`.
 #[derive(Debug, Args)]
 pub struct LogsArgs {
-    /// Names, ids, NAME:SLOT, or all [default: all]
+    /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all [default: all]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
@@ -383,7 +393,7 @@ pub struct SignalArgs {
     #[arg(value_name = "SIGNAL")]
     pub signal: SignalName,
 
-    /// Names, ids, NAME:SLOT, or all
+    /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all
     #[arg(required = true, value_name = "TARGET")]
     pub targets: Vec<String>,
 
@@ -395,7 +405,7 @@ pub struct SignalArgs {
 /// `stack`.
 #[derive(Debug, Args)]
 pub struct StackArgs {
-    /// Names, ids, NAME:SLOT, or all
+    /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all
     #[arg(required = true, value_name = "TARGET")]
     pub targets: Vec<String>,
 

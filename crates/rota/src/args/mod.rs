@@ -11,8 +11,8 @@ mod values;
 pub use app::AppFlags;
 pub use cli::{
     Cli, DeleteArgs, DescribeArgs, EnvArgs, JsonArgs, KillArgs, ListArgs, LogsArgs, ProfileArgs,
-    ProfileWhat, ReloadArgs, RunArgs, ScaleArgs, SignalArgs, StackArgs, StartArgs, StopArgs,
-    TestReloadArgs, UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
+    ProfileWhat, ReloadArgs, ResetArgs, RunArgs, ScaleArgs, SignalArgs, StackArgs, StartArgs,
+    StopArgs, TestReloadArgs, UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
 };
 pub use file::{CheckArgs, ConfigArgs, ConfigWhat, InitArgs};
 pub use values::{EnvFlag, EnvPair, ScaleValue};

@@ -147,7 +147,12 @@ fn restarts(settings: &SettingsView) -> String {
         settings.max_restarts,
         span(settings.min_uptime_ms)
     );
-    if settings.restart_delay_ms > 0 {
+    if let Some(first) = settings.backoff_ms {
+        text.push_str(&format!(
+            ", after a pause that grows from {} to 15s",
+            span(first)
+        ));
+    } else if settings.restart_delay_ms > 0 {
         text.push_str(&format!(", {} later", span(settings.restart_delay_ms)));
     }
     if !settings.stop_exit_codes.is_empty() {

@@ -17,6 +17,7 @@ mod parse;
 mod ping;
 mod profile;
 mod reload;
+mod reset;
 mod restart;
 mod run;
 mod scale;

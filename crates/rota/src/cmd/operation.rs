@@ -11,7 +11,7 @@ use crate::output::{Ink, Out, clean, print_failure};
 
 use super::specs;
 
-/// A command with nothing but targets: `stop`, `delete`.
+/// A command with nothing but targets: `stop`, `delete`, `reset`.
 pub fn plain(context: &Context, verb: Verb, args: StopArgs) -> Done {
     let request = request(verb, args.targets, &args.wait);
     context.block_on(command(context, &request, args.wait.json))

@@ -4,8 +4,8 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use rota_api::ExitCode;
 
 use super::{
-    check, config, delete, describe, env, init, kill, list, logs, ping, profile, reload, restart,
-    run, scale, signal, stack, start, stop, test_reload, upgrade, version,
+    check, config, delete, describe, env, init, kill, list, logs, ping, profile, reload, reset,
+    restart, run, scale, signal, stack, start, stop, test_reload, upgrade, version,
 };
 use crate::args::{Cli, VerbArgs};
 use crate::context::Context;
@@ -63,6 +63,7 @@ fn verb(context: &Context, verb: VerbArgs) -> Done {
         VerbArgs::Restart(args) => restart::run(context, args),
         VerbArgs::Reload(args) => reload::run(context, args),
         VerbArgs::TestReload(args) => test_reload::run(context, &args),
+        VerbArgs::Reset(args) => reset::run(context, args),
         VerbArgs::Scale(args) => scale::run(context, args),
         VerbArgs::Delete(args) => delete::run(context, args),
         VerbArgs::List(args) => list::run(context, &args),

@@ -186,6 +186,7 @@ fn set_policies(spec: &mut AppSpec, flags: &AppFlags) {
     set(&mut spec.restart.max_restarts, flags.max_restarts.as_ref());
     set(&mut spec.restart.min_uptime, flags.min_uptime.as_ref());
     set(&mut spec.restart.delay, flags.restart_delay.as_ref());
+    spec.restart.backoff = flags.backoff;
     let codes = flags.stop_exit_codes.as_ref().map(|codes| &codes.0);
     set(&mut spec.restart.stop_exit_codes, codes);
 }

@@ -78,9 +78,8 @@ async fn start_scripts(context: &Context, args: &StartArgs, specs: Vec<AppSpec>)
 }
 
 async fn start_again(context: &Context, args: &StartArgs, mut targets: Vec<String>) -> Done {
-    if !args.force && targets.iter().any(|target| target == "all") {
-        let apps = known_apps(context.home()?).await?;
-        targets = idle(&apps);
+    if !args.force {
+        targets = without_running(context, targets).await?;
         if targets.is_empty() {
             let mut out = context.out();
             if !args.wait.json {
@@ -97,6 +96,23 @@ async fn start_again(context: &Context, args: &StartArgs, mut targets: Vec<Strin
     let mut request = operation::request(verb, targets, &args.wait);
     request.update = update(args)?;
     operation::command(context, &request, args.wait.json).await
+}
+
+/// Of words that mean several apps those that do not run; one that is named by itself is the daemon's to refuse.
+async fn without_running(context: &Context, targets: Vec<String>) -> Result<Vec<String>, Stop> {
+    let known = known_apps(context.home()?).await?;
+    let (groups, mut named): (Vec<_>, Vec<_>) = targets
+        .into_iter()
+        .partition(|target| is_group(target, &known));
+    if !groups.is_empty() {
+        let chosen = context.client().await?.apps(&groups).await?.apps;
+        for name in idle(&chosen) {
+            if !named.contains(&name) {
+                named.push(name);
+            }
+        }
+    }
+    Ok(named)
 }
 
 /// What may change of an app that exists.
@@ -138,7 +154,7 @@ async fn sort(context: &Context, args: &StartArgs) -> Result<Named, Stop> {
     Ok(named)
 }
 
-/// What `rota start all` means: the apps that do not run, or only in part.
+/// What `rota start all` means, of all: the apps that do not run, or only in part.
 fn idle(apps: &[AppView]) -> Vec<String> {
     let at_rest = |worker: &WorkerView| {
         matches!(worker.status, WorkerStatus::Stopped | WorkerStatus::Errored)
@@ -163,16 +179,31 @@ async fn known_apps(home: &Home) -> Result<Vec<AppView>, Stop> {
 /// What a word means where there is no daemon: apps of one that was killed.
 fn left_by(home: &Path, word: &str) -> Vec<AppSpec> {
     let left = LeftBehind::in_home(home).apps.into_iter();
-    left.filter(|(app, wanted)| app.name.as_str() == word || word == "all" && *wanted)
+    let meant = |app: &AppSpec| word == "all" || app.namespace == word;
+    left.filter(|(app, wanted)| app.name.as_str() == word || meant(app) && *wanted)
         .map(|(app, _)| app)
         .collect()
 }
 
-/// True for `all`, numbers (an unknown id is the daemon's to refuse), and names that it knows.
+/// True for groups, numbers (an unknown id is the daemon's to refuse), and names that it knows.
 fn is_app(word: &str, known: &[AppView]) -> bool {
     let name = word.split_once(':').map_or(word, |(name, _)| name);
     let number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-    !known.is_empty() && (number || word == "all") || known.iter().any(|app| app.name == name)
+    let group = is_group(word, known);
+    !known.is_empty() && (number || group) || known.iter().any(|app| app.name == name)
+}
+
+/// True for what may mean several apps: `all`, an expression between slashes, a namespace.
+fn is_group(word: &str, known: &[AppView]) -> bool {
+    let expression = word
+        .strip_prefix('/')
+        .and_then(|rest| rest.rsplit_once('/'));
+    let expression =
+        expression.is_some_and(|(text, flags)| !text.is_empty() && matches!(flags, "" | "i"));
+    let namespace = |name: &str| known.iter().any(|app| app.namespace == name);
+    let explicit = word.strip_prefix("namespace:").is_some_and(namespace);
+    let plain = namespace(word) && known.iter().all(|app| app.name != word);
+    word == "all" || explicit || plain || expression
 }
 
 #[cfg(test)]
@@ -198,10 +229,22 @@ mod tests {
     #[test]
     fn names_that_the_daemon_knows_are_apps() {
         let apps = apps();
-        for word in ["api", "queue", "api:1", "2", "99", "all"] {
+        let more = ["/ap.*/", "/API/i", "default", "namespace:default"];
+        for word in ["api", "queue", "api:1", "2", "99", "all"]
+            .into_iter()
+            .chain(more)
+        {
             assert!(is_app(word, &apps), "{word}");
         }
-        for word in ["next", "app.js", "npm start", ""] {
+        for word in [
+            "next",
+            "app.js",
+            "npm start",
+            "",
+            "/",
+            "/opt/app",
+            "namespace:x",
+        ] {
             assert!(!is_app(word, &apps), "{word}");
         }
         assert!(!is_app("all", &[]) && !is_app("7", &[]));

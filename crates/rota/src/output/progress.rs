@@ -68,7 +68,7 @@ fn ink(kind: ProgressKind) -> Option<Ink> {
         ProgressKind::Crashed | ProgressKind::NotReady | ProgressKind::RollingBack => {
             Some(Ink::Red)
         }
-        ProgressKind::RolledBack | ProgressKind::Queued => Some(Ink::Yellow),
+        ProgressKind::RolledBack | ProgressKind::Queued | ProgressKind::Remark => Some(Ink::Yellow),
         ProgressKind::Starting
         | ProgressKind::Ready
         | ProgressKind::Observing

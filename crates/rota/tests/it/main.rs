@@ -52,6 +52,7 @@ mod starting;
 mod stop;
 mod support;
 mod survivors;
+mod targets;
 mod test_reload;
 mod upgrade;
 mod versions;
