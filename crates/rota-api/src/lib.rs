@@ -47,8 +47,8 @@ pub use io::HyperIo;
 pub use logs::{LogLine, LogsQuery, Stream, StreamFilter};
 pub use query::{targets_from_query, targets_to_query};
 pub use request::{
-    CommandRequest, ShutdownRequest, SignalRequest, SignalResponse, StartRequest, UpgradeRequest,
-    Verb,
+    CommandRequest, DaemonBoot, ResurrectRequest, ShutdownRequest, SignalRequest, SignalResponse,
+    StartRequest, UpgradeRequest, Verb,
 };
 pub use settings::{CgroupsView, HeldBy, HeldView, IdsView, ProcessSettingsView, ResourcesView};
 pub use status::{AppStatus, WorkerStatus};

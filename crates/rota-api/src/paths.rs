@@ -11,6 +11,8 @@ pub const APPS: &str = "/v1/apps";
 pub const COMMAND: &str = "/v1/command";
 /// `POST` [`crate::ShutdownRequest`] → events.
 pub const SHUTDOWN: &str = "/v1/shutdown";
+/// `POST` [`crate::ResurrectRequest`] → events.
+pub const RESURRECT: &str = "/v1/resurrect";
 /// `POST` [`crate::UpgradeRequest`] → events.
 pub const UPGRADE: &str = "/v1/upgrade";
 /// `POST` [`crate::SignalRequest`] → [`crate::SignalResponse`].

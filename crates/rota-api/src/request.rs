@@ -102,6 +102,23 @@ pub struct ShutdownRequest {
     pub now: bool,
 }
 
+/// Start again what ran when the daemon before ended (`POST /v1/resurrect`), and what nobody has said anything about since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResurrectRequest {
+    /// Answer when it has happened, not at acceptance.
+    #[serde(default = "yes")]
+    pub wait: bool,
+}
+
+/// What a daemon without apps of its own begins with (`rota daemon`); travels in a memfd, not over the socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DaemonBoot {
+    /// With what ran when the one before ended.
+    pub resurrect: bool,
+}
+
 /// Replace the daemon's processes by those of another binary (`POST /v1/upgrade`); the apps stay as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -25,6 +25,7 @@ mod image;
 mod keeper;
 mod link;
 mod log;
+mod notify;
 mod options;
 mod orphans;
 mod outbox;

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use crate::groups::NoGroup;
 use crate::keeper::Keeper;
 use crate::link::Packet;
+use crate::notify;
 use crate::protocol::{FromKeeper, MARK, Refusal, SpawnSpec, SpawnStage, ToKeeper};
 
 /// How far up a process's parents are looked for the worker that it claims to belong to.
@@ -88,6 +89,7 @@ impl Keeper {
                 self.upgrade.proven();
             }
             ToKeeper::Upgrade { program } => self.begin_upgrade(program.into()),
+            ToKeeper::Notify { text } => notify::tell(&text),
         }
         Ok(())
     }
@@ -310,7 +312,10 @@ fn about(message: &ToKeeper) -> String {
         | ToKeeper::Signal { child, .. }
         | ToKeeper::MainPid { child, .. }
         | ToKeeper::Forget { child } => child.to_string(),
-        ToKeeper::Exit { .. } | ToKeeper::Up | ToKeeper::Upgrade { .. } => String::new(),
+        ToKeeper::Exit { .. }
+        | ToKeeper::Up
+        | ToKeeper::Upgrade { .. }
+        | ToKeeper::Notify { .. } => String::new(),
     }
 }
 

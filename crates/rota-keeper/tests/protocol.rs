@@ -103,6 +103,9 @@ fn requests() -> Vec<ToKeeper> {
         ToKeeper::Upgrade {
             program: "/usr/bin/rota".into(),
         },
+        ToKeeper::Notify {
+            text: "READY=1".to_owned(),
+        },
     ]
 }
 

@@ -1,6 +1,6 @@
 //! The apps that this daemon knows: their specifications by generation, and what was seen of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use rota_api::{ExceptionView, FailureKind};
 use rota_config::file::Origins;
 use rota_config::{AppSpec, ExecMode, Kind, Launch};
-use rota_engine::{AppId, Generation, Policy};
+use rota_engine::{AppId, Generation, Policy, Slot};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Person;
@@ -48,6 +48,10 @@ pub struct App {
     pub failures: Vec<Failure>,
     /// How soon the workers of each slot used too much memory.
     pub memory_paces: HashMap<u32, MemoryPace>,
+    /// Slots that ran when a daemon before this one ended, until somebody says otherwise: `resurrect` starts them.
+    pub due: BTreeSet<Slot>,
+    /// Of the command line of `rota run`: it goes with that process, and nobody brings it back.
+    pub transient: bool,
 }
 
 /// How many failures of an app are remembered.
@@ -102,6 +106,8 @@ impl App {
             sockets: Vec::new(),
             failures: Vec::new(),
             memory_paces: HashMap::new(),
+            due: BTreeSet::new(),
+            transient: false,
         }
     }
 

@@ -1,12 +1,13 @@
 //! From the keeper's first message to a daemon that serves, and its orderly end.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rota_api::StartRequest;
+use rota_api::{DaemonBoot, StartRequest};
 use rota_config::AppSpec;
 use rota_config::file::Origins;
 use rota_keeper::protocol::{FromKeeper, Hello};
@@ -119,6 +120,7 @@ pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, 
     supervisor.meet_survivors().await;
     begin(&supervisor, &hello, estate, adopted.workers, left.boot);
     supervisor.keeper.up();
+    supervisor.tell_ready();
     let keeper_gone = Rc::new(Cell::new(false));
     spawn_tasks(&supervisor, api, &keeper_gone);
     loop {
@@ -179,7 +181,7 @@ fn log_hub(home: &Home, foreground: bool) -> Result<LogHub, BootError> {
     .map_err(io_error("start the log writer"))
 }
 
-/// The apps of an earlier supervisor, or those of `rota run`.
+/// The apps of an earlier supervisor, those of `rota run`, or those that ran before `rota daemon`.
 fn begin(
     supervisor: &Rc<Supervisor>,
     hello: &Hello,
@@ -201,7 +203,7 @@ fn begin(
         supervisor.upgraded(note);
     }
     if let Some(boot) = boot.filter(|_| first) {
-        start_with(supervisor, &boot);
+        begin_with(supervisor, &boot);
         supervisor.adopt_survivors();
     }
 }
@@ -223,6 +225,16 @@ fn tell_of_death(supervisor: &Supervisor, hello: &Hello, estate: &Estate) {
     }
 }
 
+fn begin_with(supervisor: &Rc<Supervisor>, boot: &[u8]) {
+    match serde_json::from_slice::<DaemonBoot>(boot) {
+        Ok(boot) if boot.resurrect => {
+            supervisor.transact(|| supervisor.resurrect(Caller::default()));
+        }
+        Ok(_) => {}
+        Err(_) => start_with(supervisor, boot),
+    }
+}
+
 /// Starts what `rota run` was called with.
 fn start_with(supervisor: &Rc<Supervisor>, boot: &[u8]) {
     let request = match serde_json::from_slice::<StartRequest<AppSpec, Origins>>(boot) {
@@ -240,7 +252,15 @@ fn start_with(supervisor: &Rc<Supervisor>, boot: &[u8]) {
     if workers.sum::<u32>() > 1 {
         supervisor.logs.name_workers();
     }
-    if let Err(error) = supervisor.start(request, Caller::default()) {
+    let names: BTreeSet<String> = request
+        .apps
+        .iter()
+        .map(|app| app.name.to_string())
+        .collect();
+    let namesakes = supervisor.with(|state| state.survivors.put_by(&names));
+    let started = supervisor.start(request, Caller::default());
+    supervisor.of_the_command_line(&names, namesakes);
+    if let Err(error) = started {
         supervisor.say(&format!("error: {error}"));
         if let Some(hint) = &error.hint {
             supervisor.say(hint);

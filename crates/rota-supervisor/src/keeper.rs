@@ -241,6 +241,11 @@ impl KeeperLink {
         self.send(ToKeeper::Upgrade { program }, Vec::new());
     }
 
+    /// What the keeper is to tell its own manager.
+    pub fn notify(&self, text: String) {
+        self.send(ToKeeper::Notify { text }, Vec::new());
+    }
+
     /// Everything that an earlier supervisor left is in our hands.
     pub fn up(&self) {
         self.send(ToKeeper::Up, Vec::new());

@@ -47,6 +47,7 @@ mod record;
 mod requests;
 mod run;
 mod saved;
+mod service;
 mod settings_view;
 pub mod shadow;
 mod shortage;

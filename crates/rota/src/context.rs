@@ -105,6 +105,14 @@ impl Context {
 fn tell_orphans(failure: &mut Failure, home: &Path) {
     let left = LeftBehind::in_home(home);
     let Some(first) = left.workers.first() else {
+        let ran = left.apps.iter().filter(|(_, ran)| *ran);
+        let names: Vec<_> = ran.map(|(app, _)| app.name.as_str()).collect();
+        if !names.is_empty() {
+            failure.hint = Some(format!(
+                "`rota resurrect` starts what ran when it ended: {}",
+                names.join(", ")
+            ));
+        }
         return;
     };
     failure.detail = orphans(&left.workers);

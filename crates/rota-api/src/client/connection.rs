@@ -13,8 +13,9 @@ use super::follow::LogLines;
 use super::link::Link;
 use crate::{
     AppList, CommandRequest, ConfigRequest, ConfigResponse, EnvRequest, EnvResponse, LogsQuery,
-    ProfileRequest, ProfileSource, ShutdownRequest, SignalRequest, SignalResponse, StackRequest,
-    StackResponse, StartRequest, UpgradeRequest, Version, paths, targets_to_query,
+    ProfileRequest, ProfileSource, ResurrectRequest, ShutdownRequest, SignalRequest,
+    SignalResponse, StackRequest, StackResponse, StartRequest, UpgradeRequest, Version, paths,
+    targets_to_query,
 };
 
 /// A connection to the daemon. Must be used inside a tokio runtime with IO and time.
@@ -111,6 +112,14 @@ impl Client {
     pub async fn shutdown(self, request: &ShutdownRequest) -> Result<Events, ClientError> {
         let ask = Ask::operation(paths::SHUTDOWN, request)?.ending_the_daemon();
         Events::begin(self.link, ask).await
+    }
+
+    /// Starts again what ran when the daemon before ended.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn resurrect(self, request: &ResurrectRequest) -> Result<Events, ClientError> {
+        Events::begin(self.link, Ask::operation(paths::RESURRECT, request)?).await
     }
 
     /// Replaces the daemon's processes by those of another binary.

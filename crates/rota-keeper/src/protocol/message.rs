@@ -101,6 +101,13 @@ pub enum ToKeeper {
         #[cbor(n(0), with = "os::one")]
         program: OsString,
     },
+    /// Tell this to whoever has started the keeper and waits for notices (`sd_notify`); nothing if nobody does.
+    #[n(10)]
+    Notify {
+        /// Assignments, one per line.
+        #[n(0)]
+        text: String,
+    },
 }
 
 /// A message of the keeper.

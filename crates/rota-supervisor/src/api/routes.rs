@@ -6,8 +6,8 @@ use hyper::body::Incoming;
 use hyper::{Method, Request};
 use rota_api::{
     ApiError, AppList, CommandRequest, ConfigRequest, EnvRequest, ErrorCode, OperationToken,
-    ProfileRequest, ProfileSource, ShutdownRequest, SignalRequest, StackRequest, StartRequest,
-    UpgradeRequest, paths,
+    ProfileRequest, ProfileSource, ResurrectRequest, ShutdownRequest, SignalRequest, StackRequest,
+    StartRequest, UpgradeRequest, paths,
 };
 use rota_config::file::Origins;
 use rota_config::{AppSpec, SpecUpdate};
@@ -35,6 +35,7 @@ pub(super) async fn answer(supervisor: &Rc<Supervisor>, request: Request<Incomin
         (&Method::POST, paths::STACK) => stack(supervisor, request).await,
         (&Method::POST, paths::PROFILE) => profile(supervisor, request).await,
         (&Method::POST, paths::SHUTDOWN) => shutdown(supervisor, request).await,
+        (&Method::POST, paths::RESURRECT) => resurrect(supervisor, request).await,
         (&Method::POST, paths::UPGRADE) => upgrade(supervisor, request).await,
         (&Method::GET, paths::LOGS) => logs::answer(supervisor, request).await,
         (method, path) => Err(ApiError::new(
@@ -150,6 +151,19 @@ async fn shutdown(
     let request: ShutdownRequest = http::read_json(request.into_body()).await?;
     operation(supervisor, token, true, no_names, |caller| {
         supervisor.shut_down(request.now, caller);
+        Ok(())
+    })
+}
+
+async fn resurrect(
+    supervisor: &Rc<Supervisor>,
+    request: Request<Incoming>,
+) -> Result<Answer, ApiError> {
+    let token = http::token(&request)?;
+    let request: ResurrectRequest = http::read_json(request.into_body()).await?;
+    let names = || Ok(supervisor.due_names());
+    operation(supervisor, token, request.wait, names, |caller| {
+        supervisor.resurrect(caller);
         Ok(())
     })
 }

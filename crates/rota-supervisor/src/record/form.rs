@@ -1,5 +1,6 @@
 //! What stands in the files. JSON with the version of its form; a later rota may add fields.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rota_sys::procfs;
@@ -123,6 +124,12 @@ pub(crate) struct DesiredApp<P = Prepared> {
     /// It belongs to a daemon before the one that wrote this, and has not been taken over.
     #[serde(default)]
     pub(crate) pending: bool,
+    /// Slots that are stopped and ran when a daemon before ended.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) due: BTreeSet<u32>,
+    /// It went with the `rota run` that had it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) transient: bool,
 }
 
 impl DesiredApp {
@@ -138,38 +145,69 @@ impl DesiredApp {
             created_at: self.created_at,
             slots: self.slots.clone(),
             pending: true,
+            due: self.due.clone(),
+            transient: self.transient,
         }
     }
 
-    /// Whether any worker of it is to run.
+    /// Whether any worker of it was to run.
     pub(crate) fn is_wanted(&self) -> bool {
         self.slots.iter().any(|slot| slot.wanted)
+    }
+
+    /// The slots that `resurrect` starts.
+    pub(crate) fn due_slots(&self) -> BTreeSet<u32> {
+        if self.transient {
+            return BTreeSet::new();
+        }
+        let known = |slot: &&SavedSlot| slot.wanted || self.due.contains(&slot.slot);
+        let slots = self.slots.iter().filter(known);
+        slots.map(|slot| slot.slot).collect()
     }
 }
 
 /// `apps.json`.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct AppsFile<P> {
+pub(crate) struct AppsFile<P = Prepared> {
     version: u32,
-    apps: Vec<DesiredApp<P>>,
+    /// `ROTA_HOME`; nothing in files of rota 0.1.
+    #[serde(default)]
+    home: String,
+    /// What the marks of the daemon's children begin with.
+    #[serde(default)]
+    pub(crate) mark: String,
+    pub(crate) apps: Vec<DesiredApp<P>>,
 }
 
 impl<'a> AppsFile<&'a Prepared> {
-    pub(super) fn new(apps: Vec<DesiredApp<&'a Prepared>>) -> Self {
-        let version = VERSION;
-        Self { version, apps }
+    pub(super) fn new(home: &Path, mark: &str, apps: Vec<DesiredApp<&'a Prepared>>) -> Self {
+        Self {
+            version: VERSION,
+            home: home.to_string_lossy().into_owned(),
+            mark: mark.to_owned(),
+            apps,
+        }
     }
 }
 
-/// Reads `apps.json`.
-///
-/// # Errors
-/// What is wrong with it, for the log.
-pub(crate) fn apps_from(bytes: &[u8]) -> Result<Vec<DesiredApp>, String> {
-    let file: AppsFile<Prepared> =
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    known_version(file.version, VERSION)?;
-    Ok(file.apps)
+impl AppsFile {
+    /// Reads it. Unlike processes, what is to run outlives the run of the machine.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the log: also that it is another home's.
+    pub(crate) fn read(bytes: &[u8], home: &Path) -> Result<Self, String> {
+        let file: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        known_version(file.version, VERSION)?;
+        if !file.home.is_empty() && file.home != home.to_string_lossy() {
+            return Err(format!("it was written for {}", file.home));
+        }
+        Ok(file)
+    }
+
+    /// It does not say whose it is.
+    pub(crate) fn is_nameless(&self) -> bool {
+        self.home.is_empty()
+    }
 }
 
 #[cfg(test)]
@@ -223,9 +261,15 @@ mod tests {
     }
 
     #[test]
-    fn apps_of_other_forms_are_refused() {
-        assert!(apps_from(br#"{"version":1,"apps":[]}"#).unwrap().is_empty());
-        assert!(apps_from(br#"{"version":9,"apps":[]}"#).is_err());
-        assert!(apps_from(b"{").is_err());
+    fn apps_of_other_forms_and_homes_are_refused() {
+        let read = |text: &str| AppsFile::read(text.as_bytes(), Path::new("/h"));
+        let old = read(r#"{"version":1,"apps":[]}"#).unwrap();
+        assert!(old.apps.is_empty() && old.is_nameless());
+        let own = read(r#"{"version":1,"home":"/h","mark":"01","apps":[]}"#).unwrap();
+        assert!(!own.is_nameless() && own.mark == "01");
+        let copied = r#"{"version":1,"home":"/other","apps":[]}"#;
+        assert!(read(copied).unwrap_err().contains("/other"));
+        assert!(read(r#"{"version":9,"apps":[]}"#).is_err());
+        assert!(read("{").is_err());
     }
 }

@@ -95,15 +95,35 @@ impl Supervisor {
         }
     }
 
-    /// Nothing is written any more. With `remove` the files go: nothing is left to be told of.
-    pub(crate) async fn end_record(&self, remove: bool) {
+    /// Nothing is written any more. In an orderly end no process is left to be told of, and what ran is written for the
+    /// last time: the next daemon is to know it, however soon after a change this one ends.
+    pub(crate) async fn end_record(&self, orderly: bool) {
         let mut open = self.record.open.lock().await;
         *open = false;
-        if remove {
-            for path in [self.home.apps_file(), self.home.workers_file()] {
-                // They may never have been written.
-                let _ = std::fs::remove_file(path);
-            }
+        if !orderly {
+            return;
+        }
+        // It may never have been written.
+        let _ = std::fs::remove_file(self.home.workers_file());
+        if let Some(mark) = &self.record.mark {
+            self.tell_written(self.write_last(mark));
+        }
+    }
+
+    fn write_last(&self, mark: &str) -> io::Result<()> {
+        let path = self.home.apps_file();
+        let bytes = self.with(|state| {
+            let mut apps = desired(state);
+            apps.retain(|app| !app.transient);
+            let file = AppsFile::new(self.home.root(), mark, apps);
+            (!file.apps.is_empty()).then(|| json(&file)).flatten()
+        });
+        match bytes {
+            Some(bytes) => files::replace(&path, &bytes, true),
+            None => match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            },
         }
     }
 
@@ -115,7 +135,7 @@ impl Supervisor {
         match done {
             Ok(()) => self.say("what runs can be written down again"),
             Err(error) => self.say(&format!(
-                "what runs cannot be written to {}: {error}; if the keeper were killed now, the next daemon would not know of it",
+                "what runs cannot be written to {}: {error}; the next daemon would not know of it",
                 self.home.root().display()
             )),
         }
@@ -130,7 +150,11 @@ impl Supervisor {
         let apps = self.with(|state| {
             workers.workers = traces(state, &workers.mark);
             workers.survivors = state.survivors.traces();
-            json(&AppsFile::new(desired(state)))
+            json(&AppsFile::new(
+                self.home.root(),
+                &workers.mark,
+                desired(state),
+            ))
         });
         let mut drafts = Vec::new();
         let mut add = |path, bytes: Option<Vec<u8>>, known: &mut u64, durable| {
@@ -179,6 +203,8 @@ fn desired(state: &State) -> Vec<DesiredApp<&Prepared>> {
             created_at: app.created_at,
             slots: slots.collect(),
             pending: false,
+            due: app.due.clone(),
+            transient: app.transient,
         })
     });
     let mut all: Vec<_> = own.chain(state.survivors.pending()).collect();

@@ -24,6 +24,9 @@ impl Supervisor {
         let chosen = self.select(&request.targets)?;
         let mut commands = Vec::new();
         for selection in &chosen {
+            if matches!(request.verb, Verb::Start | Verb::Restart | Verb::Reload) {
+                self.open_sockets(selection.app)?;
+            }
             commands.push((selection.app, self.translate(request, selection)?));
         }
         self.tell_ambiguities(&request.targets, &caller);
@@ -44,6 +47,7 @@ impl Supervisor {
                 if let Command::Reset { slots, .. } = &command {
                     self.forget_failures(app, slots.as_deref());
                 }
+                self.not_due(app);
                 self.feed(Event::Command { id, command });
                 if changed {
                     // The command means a specification that only this process knows so far.
@@ -53,6 +57,17 @@ impl Supervisor {
         }
         self.with(|state| state.operations.finish_if_settled(operation));
         Ok(())
+    }
+
+    /// What somebody says about an app counts, not what was the case before the daemon's end.
+    pub(super) fn not_due(self: &Rc<Self>, app: AppId) {
+        let was = self.with(|state| {
+            let entry = state.apps.get_mut(&app)?;
+            Some(std::mem::take(&mut entry.due))
+        });
+        if was.is_some_and(|due| !due.is_empty()) {
+            self.save_app(app);
+        }
     }
 
     fn translate(
@@ -91,11 +106,21 @@ impl Supervisor {
         slots: Option<Vec<Slot>>,
         update: Option<&SpecUpdate>,
     ) -> Result<Command, ApiError> {
+        let updated = self.updated(app, update)?;
+        self.started_as(app, slots, updated)
+    }
+
+    /// The start of an app, or of some of its slots, with this specification or the one that it has.
+    pub(super) fn started_as(
+        &self,
+        app: AppId,
+        slots: Option<Vec<Slot>>,
+        updated: Option<(Policy, Generation)>,
+    ) -> Result<Command, ApiError> {
         if slots.is_some() {
-            let update = self.updated(app, update)?;
+            let update = updated;
             return Ok(Command::Restart { app, slots, update });
         }
-        let updated = self.updated(app, update)?;
         let (mut policy, generation) = match updated {
             Some(updated) => updated,
             None => self.with(|state| {

@@ -55,6 +55,7 @@ impl Supervisor {
     /// Ends the daemon with everything in it.
     pub(crate) fn shut_down(self: &Rc<Self>, now: bool, caller: Caller) {
         self.say(if now { "stopping at once" } else { "stopping" });
+        self.tell_stopping();
         if now {
             self.hurry_survivors();
         }

@@ -3,6 +3,7 @@
 mod command;
 mod daemon;
 mod prepare;
+mod resurrect;
 mod select;
 mod start;
 mod upgrade;

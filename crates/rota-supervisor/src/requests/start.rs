@@ -76,6 +76,7 @@ impl Supervisor {
             (app, generation, state.operations.add(operation, app, &name))
         });
         self.forget_pending(&name);
+        self.not_due(app);
         self.recover_sockets(app, &name);
         if !sockets.is_empty() {
             self.own_sockets(app, sockets);

@@ -1,6 +1,6 @@
 //! An app: its specifications, and what was recorded of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -27,6 +27,8 @@ pub(crate) struct AppRecord<'a> {
     memory_paces: &'a HashMap<u32, MemoryPace>,
     slots: Vec<SavedSlot>,
     generation: Generation,
+    due: &'a BTreeSet<Slot>,
+    transient: bool,
 }
 
 /// A slot, for the case that the engine's own state cannot be read.
@@ -70,6 +72,10 @@ pub(crate) struct SavedApp {
     /// Its accepted generation, in the same case.
     #[serde(default)]
     pub(crate) generation: Generation,
+    #[serde(default)]
+    due: BTreeSet<Slot>,
+    #[serde(default)]
+    transient: bool,
 }
 
 impl<'a> AppRecord<'a> {
@@ -87,6 +93,8 @@ impl<'a> AppRecord<'a> {
             memory_paces: &app.memory_paces,
             slots: view.map_or_else(Vec::new, slots),
             generation: view.map_or(app.newest, |view| view.generation),
+            due: &app.due,
+            transient: app.transient,
         }
     }
 }
@@ -122,6 +130,8 @@ impl SavedApp {
             sockets: sockets.into_iter().map(Rc::new).collect(),
             failures: self.failures,
             memory_paces: self.memory_paces,
+            due: self.due,
+            transient: self.transient,
         }
     }
 }

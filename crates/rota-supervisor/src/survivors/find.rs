@@ -10,7 +10,7 @@ use rota_sys::procfs;
 
 use super::Survivor;
 use crate::home::Home;
-use crate::record::{self, DesiredApp, Identity, Trace, WorkersFile};
+use crate::record::{self, AppsFile, DesiredApp, Identity, Trace, WorkersFile};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -38,9 +38,14 @@ pub(super) fn find(home: &Home, mark: &str) -> Found {
     });
     let file = match file {
         Ok(Some(file)) => file,
-        Ok(None) => return found,
+        Ok(None) => {
+            // An orderly end, or another run of the machine.
+            found.read_apps(home, mark, false);
+            return found;
+        }
         Err(why) => {
             found.complain(&path, &why);
+            found.read_apps(home, mark, false);
             return found;
         }
     };
@@ -63,20 +68,32 @@ pub(super) fn find(home: &Home, mark: &str) -> Found {
     found.marks.extend(earlier.into_iter().filter(|_| !same));
     found.marks.sort_unstable();
     found.marks.dedup();
-    found.read_apps(home, same);
+    found.read_apps(home, mark, true);
     found
 }
 
 impl Found {
-    fn read_apps(&mut self, home: &Home, same: bool) {
+    /// `ours`: what `workers.json` says is about this home.
+    fn read_apps(&mut self, home: &Home, mark: &str, ours: bool) {
         let path = home.apps_file();
-        let apps = record::read(&path).map_err(|error| error.to_string());
-        match apps.and_then(|bytes| bytes.map_or(Ok(Vec::new()), |b| record::apps_from(&b))) {
-            Ok(apps) => {
-                self.apps = apps;
+        let bytes = record::read(&path).map_err(|error| error.to_string());
+        let file = bytes.and_then(|bytes| {
+            let read = |bytes: Vec<u8>| AppsFile::read(&bytes, home.root());
+            bytes.map(read).transpose()
+        });
+        match file {
+            Ok(Some(file)) if ours || !file.is_nameless() => {
+                let same = !mark.is_empty() && file.mark == mark;
+                self.apps = file.apps;
                 // What this daemon has had and has no more was deleted.
                 self.apps.retain(|app| !same || app.pending);
+                // One of `rota run` may stand beside a remembered one of its name: it is the one that may have left workers.
+                let mut names = std::collections::BTreeSet::new();
+                self.apps.sort_by_key(|app| app.pending);
+                self.apps.retain(|app| names.insert(app.name().to_owned()));
+                self.apps.sort_by(|a, b| a.name().cmp(b.name()));
             }
+            Ok(_) => {}
             Err(why) => self.complain(&path, &why),
         }
     }

@@ -58,7 +58,7 @@ impl LeftBehind {
         // No keeper has this mark.
         let found = find::find(&Home::new(home.to_owned()), "");
         let apps = found.apps.into_iter().map(|app| {
-            let wanted = app.is_wanted();
+            let wanted = !app.due_slots().is_empty();
             let mut spec = app.prepared.spec;
             if let Ok(count @ 1..) = u32::try_from(app.slots.len()) {
                 spec.instances = Instances::Count(count);
@@ -122,6 +122,12 @@ impl Survivors {
     pub(crate) fn views(&self) -> Vec<SurvivorView> {
         let alive = self.list.iter().filter(|one| one.lives());
         alive.map(Survivor::view).collect()
+    }
+
+    /// Takes out what is remembered under these names.
+    pub(crate) fn put_by(&mut self, names: &BTreeSet<String>) -> Vec<DesiredApp> {
+        let is = |app: &mut DesiredApp| names.contains(app.name());
+        self.pending.extract_if(.., is).collect()
     }
 
     /// The app has been deleted.

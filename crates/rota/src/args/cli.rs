@@ -7,6 +7,7 @@ use rota_config::{SignalName, Span};
 
 use super::app::AppFlags;
 use super::file::{CheckArgs, ConfigArgs, InitArgs};
+use super::startup::{StartupArgs, UnstartupArgs};
 use super::values::{EnvFlag, ScaleValue};
 
 /// A process manager for Node.js servers, and for any other program.
@@ -165,6 +166,28 @@ pub enum VerbArgs {
     /// Ask the daemon whether it is there
     #[command(after_help = "Examples:\n  rota ping && echo on duty")]
     Ping(JsonArgs),
+
+    /// Start again what ran when the daemon before ended
+    #[command(after_help = "Examples:\n  rota resurrect\n\n\
+        Apps that were stopped stay stopped. docs/boot.md says more.")]
+    Resurrect(ResurrectArgs),
+
+    /// Install the service that starts what ran, at boot
+    #[command(
+        after_help = "Examples:\n  rota startup\n  rota startup --user deploy\n  rota startup --user-level\n  \
+        rota startup --print\n  rota startup --init openrc --root /mnt/image\n\n\
+        Nothing needs to be saved: what runs is known. docs/boot.md says more."
+    )]
+    Startup(StartupArgs),
+
+    /// Remove that service; what runs goes on
+    #[command(after_help = "Examples:\n  rota unstartup\n  rota unstartup --user deploy")]
+    Unstartup(UnstartupArgs),
+
+    /// Be the daemon, with what ran when the one before ended; for systemd and its like
+    #[command(after_help = "Examples:\n  rota daemon\n\n\
+        `rota startup` installs a service that calls it. docs/boot.md says more.")]
+    Daemon,
 
     /// Stop the daemon and everything in it
     #[command(after_help = "Examples:\n  rota kill\n  rota kill --now")]
@@ -478,6 +501,13 @@ pub struct KillArgs {
     /// Write events as JSON, one per line
     #[arg(long)]
     pub json: bool,
+}
+
+/// `resurrect`.
+#[derive(Debug, Args)]
+pub struct ResurrectArgs {
+    #[command(flatten)]
+    pub wait: WaitFlags,
 }
 
 /// `upgrade`.

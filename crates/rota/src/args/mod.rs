@@ -6,13 +6,15 @@ mod compat;
 mod file;
 mod process;
 mod resources;
+mod startup;
 mod values;
 
 pub use app::AppFlags;
 pub use cli::{
     Cli, DeleteArgs, DescribeArgs, EnvArgs, JsonArgs, KillArgs, ListArgs, LogsArgs, ProfileArgs,
-    ProfileWhat, ReloadArgs, ResetArgs, RunArgs, ScaleArgs, SignalArgs, StackArgs, StartArgs,
-    StopArgs, TestReloadArgs, UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
+    ProfileWhat, ReloadArgs, ResetArgs, ResurrectArgs, RunArgs, ScaleArgs, SignalArgs, StackArgs,
+    StartArgs, StopArgs, TestReloadArgs, UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
 };
 pub use file::{CheckArgs, ConfigArgs, ConfigWhat, InitArgs};
+pub use startup::{InitSystem, StartupArgs, StartupPlace, UnstartupArgs};
 pub use values::{EnvFlag, EnvPair, ScaleValue};

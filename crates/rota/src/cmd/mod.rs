@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod daemon;
 mod delete;
 mod describe;
 mod describe_settings;
@@ -19,6 +20,7 @@ mod profile;
 mod reload;
 mod reset;
 mod restart;
+mod resurrect;
 mod run;
 mod scale;
 mod sheet;
@@ -26,6 +28,7 @@ mod signal;
 pub mod specs;
 mod stack;
 mod start;
+mod startup;
 mod stop;
 mod story;
 mod test_reload;

@@ -4,8 +4,9 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use rota_api::ExitCode;
 
 use super::{
-    check, config, delete, describe, env, init, kill, list, logs, ping, profile, reload, reset,
-    restart, run, scale, signal, stack, start, stop, test_reload, upgrade, version,
+    check, config, daemon, delete, describe, env, init, kill, list, logs, ping, profile, reload,
+    reset, restart, resurrect, run, scale, signal, stack, start, startup, stop, test_reload,
+    upgrade, version,
 };
 use crate::args::{Cli, VerbArgs};
 use crate::context::Context;
@@ -74,6 +75,10 @@ fn verb(context: &Context, verb: VerbArgs) -> Done {
         VerbArgs::Stack(args) => stack::run(context, args),
         VerbArgs::Profile(args) => profile::run(context, args),
         VerbArgs::Ping(args) => ping::run(context, &args),
+        VerbArgs::Startup(args) => startup::install(context, &args),
+        VerbArgs::Unstartup(args) => startup::remove(context, &args),
+        VerbArgs::Daemon => daemon::run(context),
+        VerbArgs::Resurrect(args) => resurrect::run(context, &args),
         VerbArgs::Kill(args) => kill::run(context, &args),
         VerbArgs::Upgrade(args) => upgrade::run(context, &args),
         VerbArgs::Version(args) => version::run(context, &args),

@@ -33,5 +33,5 @@ pub(super) fn run(context: &Context, args: RunArgs) -> Done {
         Failure::new(ExitCode::Failed, "cannot write the start request").because(&error)
     })?;
     let home = context.home()?;
-    match context.block_on(async { Ok(run_in_place(home, &boot).await?) })? {}
+    match context.block_on(async { Ok(run_in_place(home, &boot, true).await?) })? {}
 }

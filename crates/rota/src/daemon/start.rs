@@ -83,12 +83,16 @@ pub async fn connect(home: &Home) -> Result<Option<Client>, Failure> {
     }
 }
 
-/// Becomes the daemon of the home, in the foreground, with the start request to begin with. Returns
-/// only if that fails.
+/// Becomes the daemon of the home, with the request to begin with; in the foreground what apps write goes to this
+/// terminal. Returns only if that fails.
 ///
 /// # Errors
 /// If a daemon runs already, or the home cannot be used.
-pub async fn run_in_place(home: &Home, boot: &[u8]) -> Result<std::convert::Infallible, Failure> {
+pub async fn run_in_place(
+    home: &Home,
+    boot: &[u8],
+    foreground: bool,
+) -> Result<std::convert::Infallible, Failure> {
     home.prepare()?;
     let _starting = lock::wait(&home.start_lock()).map_err(|error| home.failed("lock", &error))?;
     if connect(home).await?.is_some() {
@@ -105,7 +109,7 @@ pub async fn run_in_place(home: &Home, boot: &[u8]) -> Result<std::convert::Infa
         api_fd: keep_on_exec(&claim.api).map_err(fail)?,
         lock_fd: keep_on_exec(&claim.lock).map_err(fail)?,
         boot_fd: Some(keep_on_exec(&boot).map_err(fail)?),
-        foreground: true,
+        foreground,
     };
     let error = Command::new(SELF)
         .arg0("rota")
@@ -188,7 +192,10 @@ fn spawn_keeper(home: &Home, claim: Claim) -> Result<u64, Failure> {
         .fd(&claim.lock, LOCK_FD);
     spawn.argv0 = Some(OsString::from("rota"));
     spawn.args.extend(args.to_args());
-    spawn.env = std::env::vars_os().collect();
+    // Whoever waits for notices waits for its own child's, which this one is not.
+    spawn.env = std::env::vars_os()
+        .filter(|(name, _)| name != "NOTIFY_SOCKET")
+        .collect();
     spawn.env.push(("ROTA_HOME".into(), home.path().into()));
     // Not to stand in the way of a file system that is to be unmounted.
     spawn.cwd = Some("/".into());

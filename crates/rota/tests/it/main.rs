@@ -11,6 +11,7 @@
 mod adoption;
 mod asking_again;
 mod balance;
+mod boot;
 mod cgroups;
 mod chaos;
 mod cli;

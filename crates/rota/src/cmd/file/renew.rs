@@ -50,7 +50,9 @@ async fn as_before(
     name: &str,
 ) -> Result<Option<FileApp>, Stop> {
     let request = ConfigRequest {
-        target: name.to_owned(), spec: false };
+        target: name.to_owned(),
+        spec: false,
+    };
     let now = context.client().await?.config(&request).await?;
     let same_file = now.file.as_deref().map(Path::new) == Some(file.path());
     let profile = now.profile.filter(|_| same_file);

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::support::{Home, eventually};
 
 #[test]
-fn they_are_for_their_owner_say_what_runs_and_go_with_the_daemon() {
+fn they_are_for_their_owner_and_say_what_runs() {
     let home = Home::new();
     let started = home.start("http.js", &["-i", "2", "--env", "SECRET=hush"]);
     let path = |name: &str| home.rota_home().join(name);
@@ -32,7 +32,12 @@ fn they_are_for_their_owner_say_what_runs_and_go_with_the_daemon() {
             .then_some(())
     });
     home.rota(&["kill"]).ok();
-    assert!(!path("apps.json").exists() && !path("workers.json").exists());
+    assert!(!path("workers.json").exists(), "no process is left");
+    assert!(text("apps.json").contains("hush"), "it may be wanted again");
+    home.rota(&["resurrect"]).ok();
+    home.rota(&["delete", "app"]).ok();
+    home.rota(&["kill"]).ok();
+    assert!(!path("apps.json").exists(), "nothing is to be remembered");
 }
 
 #[test]
