@@ -18,11 +18,13 @@ pub enum ExitCode {
     CannotRun = 5,
     /// An app (or daemon) of that name runs already.
     AlreadyRunning = 6,
+    /// `apply --dry-run`: there is something to do.
+    Pending = 7,
 }
 
 impl ExitCode {
     /// Every code, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ok,
         Self::Failed,
         Self::Usage,
@@ -30,6 +32,7 @@ impl ExitCode {
         Self::NoSuchTarget,
         Self::CannotRun,
         Self::AlreadyRunning,
+        Self::Pending,
     ];
 
     /// What it means, for the documentation.
@@ -42,6 +45,7 @@ impl ExitCode {
             Self::NoSuchTarget => "no app or worker is meant by the target",
             Self::CannotRun => "the script does not exist or cannot be run",
             Self::AlreadyRunning => "an app of that name, or the daemon, runs already",
+            Self::Pending => "`apply --dry-run`: there is something to do",
         }
     }
 }

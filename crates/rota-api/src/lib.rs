@@ -25,6 +25,7 @@ mod inside;
 mod io;
 mod logs;
 pub mod paths;
+mod plan;
 mod query;
 mod request;
 mod settings;
@@ -45,6 +46,9 @@ pub use inside::{
 };
 pub use io::HyperIo;
 pub use logs::{LogLine, LogsQuery, Stream, StreamFilter};
+pub use plan::{
+    PlanAction, PlanChange, PlanEntry, PlanEnv, PlanOther, PlanRequest, PlanResponse, PlanScale,
+};
 pub use query::{targets_from_query, targets_to_query};
 pub use request::{
     CommandRequest, DaemonBoot, ResurrectRequest, ShutdownRequest, SignalRequest, SignalResponse,

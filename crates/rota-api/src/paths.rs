@@ -21,6 +21,8 @@ pub const SIGNAL: &str = "/v1/signal";
 pub const ENV: &str = "/v1/env";
 /// `POST` [`crate::ConfigRequest`] → [`crate::ConfigResponse`].
 pub const CONFIG: &str = "/v1/config";
+/// `POST` [`crate::PlanRequest`] → [`crate::PlanResponse`].
+pub const PLAN: &str = "/v1/plan";
 /// `POST` [`crate::StackRequest`] → [`crate::StackResponse`].
 pub const STACK: &str = "/v1/stack";
 /// `POST` [`crate::ProfileRequest`] → the profile.

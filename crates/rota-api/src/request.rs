@@ -22,6 +22,9 @@ pub struct StartRequest<S, O> {
     /// the settings in which they differ, and no reason not to start the others.
     #[serde(default, skip_serializing_if = "is_false")]
     pub keep: bool,
+    /// Names of apps that are not to be started: they get these settings, and rest if they do not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rest: Vec<String>,
     /// Where the settings of apps come from, by the app's name; kept with the app, for `POST /v1/config`.
     #[serde(default = "BTreeMap::new", skip_serializing_if = "BTreeMap::is_empty")]
     pub origins: BTreeMap<String, O>,
@@ -41,7 +44,7 @@ pub struct CommandRequest<U> {
     /// Answer when it has happened, not at acceptance.
     #[serde(default = "yes")]
     pub wait: bool,
-    /// For [`Verb::Start`], [`Verb::Restart`] and [`Verb::Reload`]: what changes in the spec.
+    /// For [`Verb::Start`], [`Verb::Define`], [`Verb::Restart`] and [`Verb::Reload`]: what changes in the spec.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub update: Option<U>,
 }
@@ -65,6 +68,8 @@ fn none<U>() -> Option<U> {
 pub enum Verb {
     /// Start stopped or errored apps again.
     Start,
+    /// Other settings for an app as it is: its workers stay. Refused for settings that need new ones.
+    Define,
     /// Stop, keep the app.
     Stop,
     /// Stop all chosen workers at once, then start them.
@@ -84,6 +89,7 @@ impl Verb {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",
+            Self::Define => "define",
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::Reload => "reload",

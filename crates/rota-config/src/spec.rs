@@ -1,5 +1,6 @@
 //! The description of an app.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -86,6 +87,16 @@ pub struct AppSpec {
     /// What apps that were written for PM2 expect.
     #[serde(default, skip_serializing_if = "CompatSpec::is_empty")]
     pub compat: CompatSpec,
+    /// Apps that must be ready before this one is started.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub depends_on: BTreeSet<AppName>,
+    /// Start it with the others: by its file, and when the machine has been started. False: only by its name.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub autostart: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -321,6 +332,8 @@ impl AppSpec {
             watch: None,
             cron: None,
             compat: CompatSpec::default(),
+            depends_on: BTreeSet::new(),
+            autostart: true,
         }
     }
 

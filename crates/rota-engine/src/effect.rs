@@ -193,6 +193,12 @@ pub enum Notice {
         /// How its worker ended.
         status: ExitStatus,
     },
+    /// The app has other settings from now on, and so have its workers of the generation before. No
+    /// process was touched.
+    Defined {
+        /// The app's generation from now on; that of those workers as well.
+        generation: Generation,
+    },
     /// A rollout begins.
     RolloutStarted {
         /// From this generation.

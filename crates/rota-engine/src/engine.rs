@@ -155,10 +155,12 @@ impl Engine {
         let refusal = match (&self.shutdown, &command, self.apps.contains_key(&app)) {
             (Some(_), _, _) => Some(Refusal::ShuttingDown),
             (None, _, true) => None,
-            (None, Command::Start { policy, .. }, false) if policy.instances == 0 => {
+            (None, Command::Start { policy, .. } | Command::Define { policy, .. }, false)
+                if policy.instances == 0 =>
+            {
                 Some(Refusal::NoInstances)
             }
-            (None, Command::Start { .. }, false) => None,
+            (None, Command::Start { .. } | Command::Define { .. }, false) => None,
             (None, _, false) => Some(Refusal::UnknownApp),
         };
         if let Some(refusal) = refusal {
@@ -170,6 +172,9 @@ impl Engine {
             return Some(app);
         }
         if let Command::Start {
+            policy, generation, ..
+        }
+        | Command::Define {
             policy, generation, ..
         } = &command
         {

@@ -157,6 +157,16 @@ pub enum Command {
         /// The generation that these belong to.
         generation: Generation,
     },
+    /// Give an app other settings without touching a process: its workers have them from now on, and a
+    /// new app is at rest with them. For settings that a running process need not know. Done at once.
+    Define {
+        /// Which app.
+        app: AppId,
+        /// Its settings from now on. The number of instances counts only while nothing is to run.
+        policy: Policy,
+        /// The generation that these belong to.
+        generation: Generation,
+    },
     /// Stop slots and keep them stopped. Done when their processes are gone.
     Stop {
         /// Which app.
@@ -215,6 +225,7 @@ impl Command {
     pub const fn app(&self) -> Option<AppId> {
         match self {
             Self::Start { app, .. }
+            | Self::Define { app, .. }
             | Self::Stop { app, .. }
             | Self::Restart { app, .. }
             | Self::Reload { app, .. }
@@ -230,6 +241,7 @@ impl Command {
     pub const fn generation(&self) -> Option<Generation> {
         match self {
             Self::Start { generation, .. }
+            | Self::Define { generation, .. }
             | Self::Restart {
                 update: Some((_, generation)),
                 ..
@@ -253,6 +265,7 @@ impl Command {
     pub const fn verb(&self) -> crate::Verb {
         match self {
             Self::Start { .. } => crate::Verb::Start,
+            Self::Define { .. } => crate::Verb::Define,
             Self::Stop { .. } => crate::Verb::Stop,
             Self::Restart { .. } => crate::Verb::Restart,
             Self::Reload { .. } => crate::Verb::Reload,

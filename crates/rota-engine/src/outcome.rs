@@ -129,6 +129,8 @@ impl FailReason {
 pub enum Verb {
     /// `Start`
     Start,
+    /// `Define`
+    Define,
     /// `Stop`
     Stop,
     /// `Restart`

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use rota_api::{ApiError, EnvRequest, EnvResponse, EnvVariable, ErrorCode};
 use rota_engine::Slot;
+use serde_json::Value;
 
 use crate::apps::Prepared;
 use crate::compat::{self, Place};
@@ -143,6 +144,37 @@ fn is_secret(name: &str, value: &str) -> bool {
         || has_password(value)
 }
 
+/// What stands in the place of a secret.
+const HIDDEN: &str = "***";
+
+/// A setting as it may be shown: words that look like secrets, such as `--token=…`, are not.
+pub(crate) fn hidden(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(match text.split_once('=') {
+            Some((name, value)) if is_secret(name, value) => format!("{name}={HIDDEN}"),
+            _ if is_secret("", text) => HIDDEN.to_owned(),
+            _ => text.clone(),
+        }),
+        Value::Array(items) => {
+            let mut asked = false;
+            let items = items.iter().map(|item| {
+                let text = item.as_str().unwrap_or_default();
+                // A flag with its value behind it.
+                let behind = std::mem::replace(
+                    &mut asked,
+                    text.starts_with('-') && !text.contains('=') && is_secret(text, ""),
+                );
+                match behind && !text.starts_with('-') {
+                    true => Value::String(HIDDEN.to_owned()),
+                    false => hidden(item),
+                }
+            });
+            Value::Array(items.collect())
+        }
+        other => other.clone(),
+    }
+}
+
 /// A URL with a password in it: `postgres://user:password@host/`. Also without a user, as with Redis.
 fn has_password(value: &str) -> bool {
     value.split("://").skip(1).any(|rest| {
@@ -155,6 +187,29 @@ fn has_password(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_that_look_like_secrets_are_hidden_in_settings() {
+        let args = serde_json::json!([
+            "--port=1",
+            "--api-token=abc",
+            "--password",
+            "x",
+            "-v",
+            "redis://:p@h"
+        ]);
+        let shown = serde_json::json!([
+            "--port=1",
+            "--api-token=***",
+            "--password",
+            "***",
+            "-v",
+            "***"
+        ]);
+        assert_eq!(hidden(&args), shown);
+        assert_eq!(hidden(&Value::from("app.js")), Value::from("app.js"));
+        assert_eq!(hidden(&Value::from(3)), Value::from(3));
+    }
 
     #[test]
     fn secrets_are_known_by_their_names() {

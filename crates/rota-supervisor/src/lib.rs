@@ -44,6 +44,7 @@ mod progress;
 mod protection;
 mod reach;
 mod record;
+mod redefine;
 mod requests;
 mod run;
 mod saved;

@@ -32,6 +32,9 @@ pub(crate) struct Limits {
     age: Option<Duration>,
     /// The engine knows that one is reached.
     told: bool,
+    /// How often they were drawn anew: whoever watches for older ones has nothing to do any more.
+    #[serde(default)]
+    edition: u32,
 }
 
 impl Limits {
@@ -51,7 +54,29 @@ impl Limits {
             requests: spec.max_requests.map(|limit| shortened(limit, chance)),
             age: age.map(Duration::from_millis),
             told: false,
+            edition: 0,
         }
+    }
+
+    /// Those of other settings, for the same worker. Limits that stay are not drawn again.
+    pub(crate) fn redraw(&mut self, old: &LimitSpec, new: &LimitSpec) -> bool {
+        if old == new {
+            return false;
+        }
+        let drawn = Self::draw(new);
+        *self = Self {
+            edition: self.edition.wrapping_add(1),
+            requests: match old.max_requests == new.max_requests {
+                true => self.requests,
+                false => drawn.requests,
+            },
+            age: match old.max_age == new.max_age {
+                true => self.age,
+                false => drawn.age,
+            },
+            ..drawn
+        };
+        true
     }
 
     /// Why a worker has to be replaced, by its requests or its memory.
@@ -128,12 +153,14 @@ impl Supervisor {
         }) else {
             return;
         };
+        let edition = limits.edition;
         let mut tasks = Vec::new();
         if let Some(age) = limits.age {
             let this = Rc::clone(self);
             tasks.push(tokio::task::spawn_local(async move {
                 tokio::time::sleep(age.saturating_sub(started.elapsed())).await;
-                while !this.recycle_old(worker, age) {
+                while this.limits_edition(worker) == Some(edition) && !this.recycle_old(worker, age)
+                {
                     tokio::time::sleep(LOOK).await;
                 }
             }));
@@ -141,7 +168,7 @@ impl Supervisor {
         if limits.memory.is_some() {
             let this = Rc::clone(self);
             tasks.push(tokio::task::spawn_local(async move {
-                loop {
+                while this.limits_edition(worker) == Some(edition) {
                     this.check_limits(worker);
                     tokio::time::sleep(LOOK).await;
                 }
@@ -176,6 +203,10 @@ impl Supervisor {
         if let Some(text) = text {
             self.recycle(worker, text);
         }
+    }
+
+    fn limits_edition(&self, worker: u64) -> Option<u32> {
+        self.with(|state| Some(state.workers.get(&worker)?.limits.edition))
     }
 
     /// A worker has reached its age. False: it is not the time for that yet.

@@ -209,6 +209,7 @@ impl Supervisor {
             Notice::Draining { worker, .. }
             | Notice::Stopping { worker, .. }
             | Notice::Killing { worker, .. } => self.stop_pulse(worker.0),
+            Notice::Defined { generation } => self.take_settings_over(app, *generation),
             Notice::RolloutStarted { .. } => {
                 self.with(|state| state.operations.forget_drained(app));
             }

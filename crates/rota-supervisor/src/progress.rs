@@ -199,6 +199,9 @@ fn line(notice: &Notice) -> Line {
             *slot,
             format!("worker {slot} has finished with {}", words::exit(*status)),
         ),
+        Notice::Defined { .. } => {
+            app_only(Kind::Note, "other settings hold from now on".to_owned())
+        }
         Notice::RolloutStarted { steps, .. } => app_only(
             Kind::Note,
             format!("replacing {steps} {}", plural(*steps, "worker")),

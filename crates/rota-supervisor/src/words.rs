@@ -132,6 +132,7 @@ pub fn refusal(refusal: Refusal) -> (String, Option<&'static str>) {
 pub fn verb(verb: Verb) -> &'static str {
     match verb {
         Verb::Start => "start",
+        Verb::Define => "change of settings",
         Verb::Stop => "stop",
         Verb::Restart => "restart",
         Verb::Reload => "reload",

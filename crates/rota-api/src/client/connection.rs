@@ -13,9 +13,9 @@ use super::follow::LogLines;
 use super::link::Link;
 use crate::{
     AppList, CommandRequest, ConfigRequest, ConfigResponse, EnvRequest, EnvResponse, LogsQuery,
-    ProfileRequest, ProfileSource, ResurrectRequest, ShutdownRequest, SignalRequest,
-    SignalResponse, StackRequest, StackResponse, StartRequest, UpgradeRequest, Version, paths,
-    targets_to_query,
+    PlanRequest, PlanResponse, ProfileRequest, ProfileSource, ResurrectRequest, ShutdownRequest,
+    SignalRequest, SignalResponse, StackRequest, StackResponse, StartRequest, UpgradeRequest,
+    Version, paths, targets_to_query,
 };
 
 /// A connection to the daemon. Must be used inside a tokio runtime with IO and time.
@@ -155,6 +155,18 @@ impl Client {
     /// See [`ClientError`].
     pub async fn config(&mut self, request: &ConfigRequest) -> Result<ConfigResponse, ClientError> {
         let ask = Ask::post(paths::CONFIG, request)?;
+        self.link.value(&ask).await
+    }
+
+    /// What would have to happen so that apps run as they are described.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn plan<S: Serialize, O: Serialize>(
+        &mut self,
+        request: &PlanRequest<S, O>,
+    ) -> Result<PlanResponse, ClientError> {
+        let ask = Ask::post(paths::PLAN, request)?;
         self.link.value(&ask).await
     }
 

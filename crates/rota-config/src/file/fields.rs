@@ -2,9 +2,11 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::key::{Wrong, account, read, read_list, shown};
+use super::key::{Wrong, account, read, read_list, shown, texts};
 use super::node::{Node, Value};
-use crate::{AppSpec, CpuMax, CpuMaxError, ExecMode, Probe, ProbeTarget, Rlimit, RlimitName, Span};
+use crate::{
+    AppName, AppSpec, CpuMax, CpuMaxError, ExecMode, Probe, ProbeTarget, Rlimit, RlimitName, Span,
+};
 
 fn filled(node: &Node) -> Result<String, Wrong> {
     let text: String = read(node)?;
@@ -46,6 +48,13 @@ pub(super) fn set_interpreter(spec: &mut AppSpec, node: &Node, folder: &Path) ->
         Some(path) => path.to_owned(),
         None => text,
     });
+    Ok(())
+}
+
+/// Names that are none are told with those that the file does not have.
+pub(super) fn set_depends_on(spec: &mut AppSpec, node: &Node, _: &Path) -> Result<(), Wrong> {
+    let names = texts(node).into_iter().map(|(name, _)| name);
+    spec.depends_on = names.filter_map(|name| AppName::new(name).ok()).collect();
     Ok(())
 }
 

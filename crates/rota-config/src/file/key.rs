@@ -33,8 +33,23 @@ pub struct Key {
     pub needs: Option<&'static str>,
     /// Cannot be shared by apps.
     pub single: bool,
+    /// What a change of it needs.
+    pub takes: Takes,
     /// How it gets into a specification; `None`: it is no field of it.
     pub(super) access: Option<Access>,
+}
+
+/// What it takes until a changed setting of an app that runs holds. From the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Takes {
+    /// Nothing: the supervisor acts on it, and the workers need not know.
+    Nothing,
+    /// More workers, or fewer.
+    Number,
+    /// New workers.
+    Workers,
+    /// A new app of that name, with sockets of its own.
+    Sockets,
 }
 
 /// What keys belong to: the headings of the reference.
@@ -140,6 +155,7 @@ impl Key {
             positive: false,
             needs: None,
             single: false,
+            takes: Takes::Workers,
             access,
         }
     }
@@ -171,6 +187,15 @@ impl Key {
             single: true,
             ..self
         }
+    }
+
+    /// A change of it needs no new workers.
+    pub(super) const fn now(self) -> Self {
+        self.takes(Takes::Nothing)
+    }
+
+    pub(super) const fn takes(self, takes: Takes) -> Self {
+        Self { takes, ..self }
     }
 
     /// True if a specification has a value for it; the environment and the order of starts are described elsewhere.
@@ -244,6 +269,16 @@ pub(super) fn read_list<T: DeserializeOwned>(node: &Node) -> Result<Vec<T>, Wron
         })
     };
     items.iter().map(read_one).collect()
+}
+
+/// The texts of a list, or a single one, with their places.
+pub(super) fn texts(node: &Node) -> Vec<(String, Place)> {
+    let items = match &node.value {
+        Value::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let text = |item: &Node| Some((item.word()?, item.at.clone()));
+    items.iter().filter_map(text).collect()
 }
 
 /// The words of a list, or of a text with blanks between them.

@@ -4,10 +4,10 @@
 //! writes and `rota config show` all read it.
 
 use super::fields::{
-    codes, get_probe, on_probe, one_account, processors, set_cwd, set_fork, set_interpreter,
-    set_namespace, set_probe, set_rlimits, set_script, variable,
+    codes, get_probe, on_probe, one_account, processors, set_cwd, set_depends_on, set_fork,
+    set_interpreter, set_namespace, set_probe, set_rlimits, set_script, variable,
 };
-use super::key::{Access, Key, Part, arguments, names, read, read_list, shown};
+use super::key::{Access, Key, Part, Takes, arguments, names, read, read_list, shown};
 use super::kind::Kind;
 use crate::ExecMode;
 
@@ -59,7 +59,7 @@ pub static KEYS: &[Key] = &[
         .also(&["interpreter_args", "interpreterArgs", "nodeArgs", "node_options", "node_arguments"]),
     Key::new(Part::How, "instances", Kind::Instances, field!(instances),
         "Number of workers: `4`, `\"max\"` or `0` (one per usable processor), `-1` (one less).", "\"max\"")
-        .also(&["workers", "processes", "numprocs", "replicas", "count", "scale"]),
+        .also(&["workers", "processes", "numprocs", "replicas", "count", "scale"]).takes(Takes::Number),
     Key::new(Part::How, "fork", Kind::Flag,
         Some(Access { set: set_fork, get: |spec| shown(&(spec.mode == Some(ExecMode::Fork))) }),
         "Run Node scripts as plain processes instead of cluster workers.", "true")
@@ -69,12 +69,15 @@ pub static KEYS: &[Key] = &[
     Key::new(Part::How, "listen", Kind::Addresses,
         with!(listen, |spec, node, _| { spec.listen = read_list(node)?; Ok(()) }),
         "Addresses that rota opens and hands over (`LISTEN_FDS`).", "[8080, \"/run/app.sock\"]")
-        .also(&["port", "ports", "socket", "sockets", "address", "bind"]).single(),
+        .also(&["port", "ports", "socket", "sockets", "address", "bind"]).single().takes(Takes::Sockets),
     Key::new(Part::How, "namespace", Kind::Text, with!(namespace, set_namespace),
-        "A label to group apps by.", "\"shop\"").also(&["group_name", "label"]),
-    Key::new(Part::How, "depends_on", Kind::Apps, None,
+        "A label to group apps by.", "\"shop\"").also(&["group_name", "label"]).now(),
+    Key::new(Part::How, "depends_on", Kind::Apps, with!(depends_on, set_depends_on),
         "Apps of this file that must be ready before this one is started.", "[\"db\"]")
-        .also(&["depends", "requires", "after", "needs"]).single(),
+        .also(&["depends", "requires", "after", "needs"]).single().now(),
+    Key::new(Part::How, "autostart", Kind::Flag, field!(autostart),
+        "Start it with the others of the file, and after a reboot; `false`: only when it is named.", "false")
+        .also(&["auto_start", "no_autostart", "enabled"]).now(),
     Key::new(Part::Environment, "env", Kind::Variables, None,
         "Environment variables; a table in it is a profile, chosen by `--env`.", "{ PORT = 3000 }")
         .also(&["environment", "vars", "variables"]),
@@ -114,65 +117,65 @@ pub static KEYS: &[Key] = &[
         "Limit of one try of the probe.", "\"2s\"").unless("2s").needs("probe").positive(),
     Key::new(Part::Ready, "listen_timeout", Kind::Span, field!(readiness.listen_timeout),
         "How long a worker may take until it is ready.", "\"1m\"")
-        .also(&["ready_timeout", "start_timeout", "startup_timeout"]),
+        .also(&["ready_timeout", "start_timeout", "startup_timeout"]).now(),
     Key::new(Part::Ready, "observe", Kind::Span, field!(readiness.observe),
-        "How long the first new worker is watched before the next one's turn.", "\"10s\""),
+        "How long the first new worker is watched before the next one's turn.", "\"10s\"").now(),
     Key::new(Part::Ready, "watchdog", Kind::Span,
         with!(readiness.watchdog, |spec, node, _| { spec.readiness.watchdog = Some(read(node)?); Ok(()) }),
         "Replace a worker that does not say `WATCHDOG=1` (sd_notify) more often than this.", "\"30s\"")
         .unless("never").positive().also(&["watchdog_sec"]),
     Key::new(Part::Stop, "drain_timeout", Kind::Span, field!(stop.drain_timeout),
         "How long a worker may take to finish its connections.", "\"1m\"")
-        .also(&["graceful_timeout", "shutdown_timeout", "grace_period"]),
+        .also(&["graceful_timeout", "shutdown_timeout", "grace_period"]).now(),
     Key::new(Part::Stop, "kill_timeout", Kind::Span, field!(stop.kill_timeout),
         "How long it may take after the stop signal, before SIGKILL.", "\"10s\"")
-        .also(&["stop_timeout", "stopwaitsecs", "kill_retry_time"]),
+        .also(&["stop_timeout", "stopwaitsecs", "kill_retry_time"]).now(),
     Key::new(Part::Stop, "stop_signal", Kind::Signal, field!(stop.signal),
-        "The signal that asks it to stop.", "\"SIGINT\"").also(&["kill_signal", "stopsignal", "signal"]),
+        "The signal that asks it to stop.", "\"SIGINT\"").also(&["kill_signal", "stopsignal", "signal"]).now(),
     Key::new(Part::Stop, "stop_message", Kind::Flag, field!(stop.message),
         "Ask a Node worker to stop by the message `shutdown`; the signal follows after `kill_timeout`.", "true")
-        .also(&["shutdown_with_message"]),
+        .also(&["shutdown_with_message"]).now(),
     Key::new(Part::Stop, "handover", Kind::Flag, field!(stop.handover),
         "Hand kept connections of a leaving worker over to others instead of closing them.", "false")
-        .also(&["no_handover"]),
+        .also(&["no_handover"]).now(),
     Key::new(Part::Stop, "idle_grace", Kind::Span, field!(stop.idle_grace),
-        "How long a connection that cannot be handed over may stay idle before it is closed.", "\"2s\""),
+        "How long a connection that cannot be handed over may stay idle before it is closed.", "\"2s\"").now(),
     Key::new(Part::Restart, "autorestart", Kind::Flag, field!(restart.autorestart),
-        "Start it again when it exits.", "false").also(&["no_autorestart", "auto_restart", "restart"]),
+        "Start it again when it exits.", "false").also(&["no_autorestart", "auto_restart", "restart"]).now(),
     Key::new(Part::Restart, "max_restarts", COUNT, field!(restart.max_restarts),
-        "How many unstable restarts in a row are allowed.", "5").also(&["restart_limit", "startretries"]),
+        "How many unstable restarts in a row are allowed.", "5").also(&["restart_limit", "startretries"]).now(),
     Key::new(Part::Restart, "min_uptime", Kind::Span, field!(restart.min_uptime),
-        "A worker that lived for less is unstable.", "\"10s\""),
+        "A worker that lived for less is unstable.", "\"10s\"").now(),
     Key::new(Part::Restart, "restart_delay", Kind::Span, field!(restart.delay),
         "Fixed pause before a restart; 0: growing when it keeps crashing.", "\"5s\"")
-        .also(&["delay"]),
+        .also(&["delay"]).now(),
     Key::new(Part::Restart, "backoff", Kind::Span,
         with!(restart.backoff, |spec, node, _| { spec.restart.backoff = Some(read(node)?); Ok(()) }),
         "First pause before a restart, which grows by half with every further one, to 15s; in place of `restart_delay`.", "\"100ms\"")
-        .unless("rota's own").positive().also(&["exp_backoff_restart_delay"]),
+        .unless("rota's own").positive().also(&["exp_backoff_restart_delay"]).now(),
     Key::new(Part::Restart, "stop_exit_codes", Kind::Codes,
         with!(restart.stop_exit_codes, |spec, node, _| { spec.restart.stop_exit_codes = codes(node)?; Ok(()) }),
-        "Exit codes that mean \"done\": no restart after them.", "[0, 143]").also(&["exit_codes", "success_exit_codes"]),
+        "Exit codes that mean \"done\": no restart after them.", "[0, 143]").also(&["exit_codes", "success_exit_codes"]).now(),
     Key::new(Part::Watch, "agent", Kind::Flag, field!(agent.enabled),
         "The agent in Node workers: heartbeats, figures from inside, handover of connections.", "false")
         .also(&["no_agent", "pmx", "automation"]),
     Key::new(Part::Watch, "heartbeat_interval", Kind::Span, field!(agent.interval),
-        "How often a worker is asked for a sign of life.", "\"5s\"").positive(),
+        "How often a worker is asked for a sign of life.", "\"5s\"").positive().now(),
     Key::new(Part::Watch, "heartbeat_timeout", Kind::Span, field!(agent.timeout),
-        "How long its answer may take before the beat counts as missed.", "\"5s\"").positive(),
+        "How long its answer may take before the beat counts as missed.", "\"5s\"").positive().now(),
     Key::new(Part::Watch, "heartbeat_misses", COUNT, field!(agent.misses),
-        "So many beats missed in a row, and the worker is hung; 0: never.", "10"),
+        "So many beats missed in a row, and the worker is hung; 0: never.", "10").now(),
     Key::new(Part::Watch, "block_warning", Kind::Span, field!(agent.block_warning),
-        "Warn when the event loop was blocked for so long; 0: never.", "\"200ms\""),
+        "Warn when the event loop was blocked for so long; 0: never.", "\"200ms\"").now(),
     Key::new(Part::Watch, "guard_loss", Kind::Words(&["exit", "serve"]), field!(agent.guard_loss),
         "What a worker does when every process of rota is gone.", "\"serve\""),
     Key::new(Part::Limits, "max_memory", Kind::Size, field!(limits.max_memory),
         "Replace a worker that uses more memory.", "\"300M\"").unless("never").positive()
-        .also(&["max_memory_restart", "memory_limit", "memory"]),
+        .also(&["max_memory_restart", "memory_limit", "memory"]).now(),
     Key::new(Part::Limits, "max_requests", NUMBER, field!(limits.max_requests),
-        "Replace a worker after about so many requests.", "100000").unless("never"),
+        "Replace a worker after about so many requests.", "100000").unless("never").now(),
     Key::new(Part::Limits, "max_age", Kind::Span, field!(limits.max_age),
-        "Replace a worker after about this time.", "\"7d\"").unless("never").positive(),
+        "Replace a worker after about this time.", "\"7d\"").unless("never").positive().now(),
     Key::new(Part::Process, "user", Kind::Account, with!(process.user, |spec, node, _| {
             spec.process.user = Some(one_account(node)?); Ok(())
         }),

@@ -3,6 +3,7 @@
 //! [`KEYS`] is the one table of what may be written about an app; everything else here reads it.
 
 mod apps;
+mod changes;
 mod document;
 pub(crate) mod dotenv;
 mod fields;
@@ -23,9 +24,10 @@ mod tests;
 
 pub(crate) use apps::usual;
 pub use apps::{FileApp, Outside, USUAL};
+pub use changes::{Change, Changes, changes};
 pub use document::ConfigFile;
 pub(crate) use fields::plain;
-pub use key::{Key, Part};
+pub use key::{Key, Part, Takes};
 pub use keys::{KEYS, key};
 pub use kind::Kind;
 pub use origins::{EnvOrigin, Origins, differences};

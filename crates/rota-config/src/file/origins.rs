@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::keys::KEYS;
+use super::changes::changes;
 use crate::{AppSpec, Env, SpecUpdate};
 
 /// Where the settings of an app come from. Without values.
@@ -68,29 +68,22 @@ pub fn differences(
     old: (&AppSpec, Option<&Origins>),
     new: (&AppSpec, Option<&Origins>),
 ) -> Vec<String> {
-    let mut names: Vec<String> = KEYS
-        .iter()
-        .filter(|key| key.value(old.0) != key.value(new.0))
-        .map(|key| key.name.to_owned())
-        .collect();
-    if names.is_empty() && !same_but_for_env(old.0, new.0) {
-        names.push("other settings".to_owned());
-    }
-    names.extend(
-        env_differences(old, new)
-            .into_iter()
-            .map(|name| format!("env.{name}")),
-    );
+    let found = changes(old, new);
+    let settings = found.settings.iter().map(|change| change.key.to_owned());
+    let mut names: Vec<String> = settings.collect();
+    let mut variables = [found.added, found.changed, found.removed].concat();
+    variables.sort_unstable();
+    names.extend(variables.into_iter().map(|name| format!("env.{name}")));
     names
 }
 
-fn same_but_for_env(old: &AppSpec, new: &AppSpec) -> bool {
+pub(super) fn same_but_for_env(old: &AppSpec, new: &AppSpec) -> bool {
     let mut old = old.clone();
     old.env.clone_from(&new.env);
     old == *new
 }
 
-fn env_differences(
+pub(super) fn env_differences(
     old: (&AppSpec, Option<&Origins>),
     new: (&AppSpec, Option<&Origins>),
 ) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::dotenv::is_name;
-use super::key::Key;
+use super::key::{Key, texts};
 use super::keys::{KEYS, key};
 use super::kind::Kind;
 use super::node::{Entry, Node, Place, Value};
@@ -126,12 +126,16 @@ impl Settings {
                     _ => Inherit::Names(named(patterns(node, problems))),
                 });
             }
-            "depends_on" => self.depends_on = texts(node),
-            _ => self.fields.push(Field {
-                key,
-                at: entry.at.clone(),
-                node: node.clone(),
-            }),
+            name => {
+                if name == "depends_on" {
+                    self.depends_on = texts(node);
+                }
+                self.fields.push(Field {
+                    key,
+                    at: entry.at.clone(),
+                    node: node.clone(),
+                });
+            }
         }
     }
 
@@ -158,15 +162,6 @@ impl Settings {
 /// A specification to try values on.
 pub(super) fn scratch(folder: &Path) -> AppSpec {
     AppSpec::new(AppName::placeholder(), "", folder)
-}
-
-fn texts(node: &Node) -> Vec<(String, Place)> {
-    let items = match &node.value {
-        Value::List(items) => items.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    let text = |item: &Node| Some((item.word()?, item.at.clone()));
-    items.iter().filter_map(text).collect()
 }
 
 /// Names of variables; a star at the end stands for anything.

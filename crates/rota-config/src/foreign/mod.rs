@@ -17,7 +17,6 @@ use serde_json::Value as Json;
 pub use data::{json, yaml};
 pub use mistake::Mistake;
 
-use crate::AppName;
 use crate::file::{FileApp, Outside};
 
 /// A file of another program.
@@ -43,10 +42,18 @@ enum Content {
 pub struct Taken {
     /// In the order of the file.
     pub apps: Vec<FileApp>,
-    /// Those that the file does not want started by itself (`autostart: false`).
-    pub idle: Vec<AppName>,
     /// What has no meaning here, what is unknown, what is done in another way. For people, without secrets.
     pub warnings: Vec<String>,
+}
+
+impl Taken {
+    /// Apps of which nothing is to be said.
+    pub fn of(apps: Vec<FileApp>) -> Self {
+        Self {
+            apps,
+            ..Self::default()
+        }
+    }
 }
 
 impl Foreign {

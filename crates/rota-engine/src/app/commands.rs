@@ -10,6 +10,7 @@
 //! | reload | at once | waits, joined with others that wait |
 //! | scale | at once | waits |
 //! | reset | at once | at once, beside it |
+//! | define | at once | waits |
 //!
 //! A planned replacement gives way to all of them and is tried again afterwards.
 
@@ -54,6 +55,12 @@ impl App {
                 self.may_start(&policy)?;
                 let spec = self.spec(policy, generation);
                 self.submit(cx, id, Work::Start(spec));
+            }
+            Command::Define {
+                policy, generation, ..
+            } => {
+                let spec = self.spec(policy, generation);
+                self.submit(cx, id, Work::Define(spec));
             }
             Command::Stop { slots, .. } => match self.choose(slots)? {
                 None => self.stop_all(cx, id),
@@ -124,6 +131,14 @@ impl App {
         }
     }
 
+    /// Settings that say "no worker at all" cannot be those of an app at rest: it could not be started.
+    fn may_define(&self, policy: &Policy) -> Result<(), Refusal> {
+        match self.is_idle() && policy.instances == 0 {
+            true => Err(Refusal::NoInstances),
+            false => Ok(()),
+        }
+    }
+
     fn may_scale(&self, instances: u32) -> Result<(), Refusal> {
         if instances == 0 {
             return Err(Refusal::NoInstances);
@@ -148,6 +163,7 @@ impl App {
     pub(crate) fn perform(&mut self, cx: &mut Context, commands: Vec<CommandId>, work: Work) {
         let possible = match &work {
             Work::Start(spec) => self.may_start(&spec.policy),
+            Work::Define(spec) => self.may_define(&spec.policy),
             Work::Scale(instances) => self.may_scale(*instances),
             Work::Restart(slots, _) | Work::Reload(slots, _) => match slots {
                 Some(slots) => self.all_exist(slots),
@@ -160,6 +176,7 @@ impl App {
         }
         match work {
             Work::Start(spec) => self.start(cx, commands, spec),
+            Work::Define(spec) => self.define(cx, commands, spec),
             Work::Restart(slots, update) => self.restart(cx, commands, slots, update),
             Work::Reload(slots, update) => self.reload(cx, commands, slots, update),
             Work::Scale(instances) => self.scale(cx, commands, instances),

@@ -1,6 +1,7 @@
 //! One app: its slots, its workers, and the command that is being carried out on them.
 
 mod commands;
+mod define;
 mod failure;
 mod launch;
 mod lifecycle;

@@ -24,6 +24,7 @@ pub(crate) struct Queued {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) enum Work {
     Start(Spec),
+    Define(Spec),
     Restart(Option<BTreeSet<Slot>>, Option<Spec>),
     Reload(Option<BTreeSet<Slot>>, Option<Spec>),
     Scale(u32),
@@ -32,7 +33,7 @@ pub(crate) enum Work {
 impl Work {
     pub(crate) fn spec(&self) -> Option<&Spec> {
         match self {
-            Self::Start(spec) => Some(spec),
+            Self::Start(spec) | Self::Define(spec) => Some(spec),
             Self::Restart(_, update) | Self::Reload(_, update) => update.as_ref(),
             Self::Scale(_) => None,
         }
@@ -40,7 +41,7 @@ impl Work {
 
     pub(crate) fn spec_mut(&mut self) -> Option<&mut Spec> {
         match self {
-            Self::Start(spec) => Some(spec),
+            Self::Start(spec) | Self::Define(spec) => Some(spec),
             Self::Restart(_, update) | Self::Reload(_, update) => update.as_mut(),
             Self::Scale(_) => None,
         }
@@ -49,6 +50,7 @@ impl Work {
     pub(crate) fn verb(&self) -> Verb {
         match self {
             Self::Start(_) => Verb::Start,
+            Self::Define(_) => Verb::Define,
             Self::Restart(..) => Verb::Restart,
             Self::Reload(..) => Verb::Reload,
             Self::Scale(_) => Verb::Scale,
@@ -94,7 +96,11 @@ impl App {
                 {
                     Some((&queued.commands, &mut queued.joined, chosen))
                 }
-                Work::Start(_) | Work::Restart(..) | Work::Reload(..) | Work::Scale(_) => None,
+                Work::Start(_)
+                | Work::Define(_)
+                | Work::Restart(..)
+                | Work::Reload(..)
+                | Work::Scale(_) => None,
             });
         let Some((commands, joined, chosen)) = waiting else {
             return false;
@@ -147,7 +153,7 @@ impl App {
     /// Answers all waiting commands that `by` makes pointless.
     pub(crate) fn flush_queue(&mut self, cx: &mut Context, by: Verb, all: bool) {
         self.queue.retain(|queued| {
-            let keep = !all && matches!(queued.work, Work::Scale(_));
+            let keep = !all && matches!(queued.work, Work::Scale(_) | Work::Define(_));
             if !keep {
                 cx.reply_all(&queued.commands, &superseded(by));
                 cx.reply_all(&queued.joined, &superseded(by));

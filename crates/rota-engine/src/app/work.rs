@@ -49,7 +49,12 @@ impl App {
     }
 
     /// Adds or retires slots at the upper end; says which processes have to end for that.
-    fn resize(&mut self, cx: &mut Context, instances: u32, spec: &Spec) -> Vec<crate::WorkerId> {
+    pub(super) fn resize(
+        &mut self,
+        cx: &mut Context,
+        instances: u32,
+        spec: &Spec,
+    ) -> Vec<crate::WorkerId> {
         for number in 0..instances {
             match self.slots.get_mut(&number) {
                 None => self.add_slot(cx, number, spec.clone()),

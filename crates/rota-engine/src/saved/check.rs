@@ -68,7 +68,7 @@ fn check_numbers(app: &App) -> Check {
     let policies = app.specs().into_iter().map(|spec| spec.policy.instances);
     let scales = app.queue.iter().filter_map(|queued| match queued.work {
         Work::Scale(instances) => Some(instances),
-        Work::Start(_) | Work::Restart(..) | Work::Reload(..) => None,
+        Work::Start(_) | Work::Define(_) | Work::Restart(..) | Work::Reload(..) => None,
     });
     let most = policies.chain(scales).max().unwrap_or_default();
     ensure(most <= MOST_INSTANCES, || {

@@ -8,6 +8,7 @@
 
 mod adopting;
 mod commands;
+mod defining;
 mod ladder;
 mod leaving;
 mod pairs;

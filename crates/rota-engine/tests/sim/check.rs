@@ -197,6 +197,11 @@ impl Checker {
                 policy,
                 generation,
             }
+            | Command::Define {
+                app,
+                policy,
+                generation,
+            }
             | Command::Restart {
                 app,
                 update: Some((policy, generation)),

@@ -84,6 +84,15 @@ impl Checker {
                 self.rollouts.insert(app, canary);
                 Ok(())
             }
+            Notice::Defined { generation } => {
+                for (id, live) in &mut self.live {
+                    let view = engine.worker(*id).filter(|view| view.app == app);
+                    if view.is_some_and(|view| view.generation == *generation) {
+                        live.generation = *generation;
+                    }
+                }
+                Ok(())
+            }
             Notice::Failed { reason } => self.note_failure(app, reason),
             Notice::RecycleFailed {
                 again: Some(again), ..
@@ -202,6 +211,7 @@ fn name(notice: &Notice) -> Option<&'static str> {
         Notice::Killing { .. } => "killed",
         Notice::Errored { .. } => "errored",
         Notice::Finished { .. } => "finished",
+        Notice::Defined { .. } => "defined",
         Notice::Merged { .. } => "merged",
         Notice::Queued { .. } => "queued",
         Notice::Recycling { .. } => "recycled",

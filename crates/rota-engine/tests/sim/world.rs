@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rota_engine::{AppId, Command, CommandId, Effect, Engine, Event, ExitStatus, Time, WorkerId};
+use rota_engine::{
+    AppId, Command, CommandId, Effect, Engine, Event, ExitStatus, Policy, Time, WorkerId,
+};
 
 use crate::check::Checker;
 use crate::death::Death;
@@ -251,8 +253,24 @@ impl World {
         let app = AppId(u32::try_from(self.random.between(1, APPS)).unwrap());
         let instances = self.engine.app(app).map_or(0, |view| view.instances);
         let mut generation = self.generations.get(&app).copied().unwrap_or(0);
-        let command =
-            operator::command(self.mode, &mut self.random, app, instances, &mut generation);
+        let view = self.engine.app(app);
+        let settings = view.map(|view| view.policy.clone());
+        let settings = settings.filter(|_| self.mode == Mode::Chaos && self.random.percent(8));
+        let command = match settings {
+            // Another number of restarts is nothing that a process has to know.
+            Some(policy) => {
+                generation += 1;
+                Command::Define {
+                    app,
+                    policy: Policy {
+                        max_restarts: policy.max_restarts.wrapping_add(1) % 7,
+                        ..policy
+                    },
+                    generation,
+                }
+            }
+            None => operator::command(self.mode, &mut self.random, app, instances, &mut generation),
+        };
         self.generations.insert(app, generation);
         self.plan_next();
         self.command(command)

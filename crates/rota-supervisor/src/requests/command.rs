@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use rota_api::{ApiError, CommandRequest, ErrorCode, Verb};
+use rota_config::file::{Takes, changes};
 use rota_config::{AppSpec, ScaleTo, SpecUpdate};
 use rota_engine::{AppId, Command, CommandId, Event, Generation, Policy, Slot};
 
@@ -90,6 +91,10 @@ impl Supervisor {
                 slots,
                 update: self.updated(app, request.update.as_ref())?,
             },
+            Verb::Define => {
+                let slots_named = selection.slots.is_some();
+                self.define(app, slots_named, request.update.as_ref())?
+            }
             Verb::Delete => Command::Delete { app },
             Verb::Reset => Command::Reset { app, slots },
             Verb::Scale => Command::Scale {
@@ -134,6 +139,41 @@ impl Supervisor {
         let scaled = self.with(|state| state.engine.app(app).map(|view| view.instances));
         policy.instances = scaled.filter(|&n| n > 0).unwrap_or(policy.instances);
         Ok(Command::Start {
+            app,
+            policy,
+            generation,
+        })
+    }
+
+    /// Other settings for an app as it is. Those that a process is started with can be another's only where none runs.
+    fn define(
+        &self,
+        app: AppId,
+        slots_named: bool,
+        update: Option<&SpecUpdate>,
+    ) -> Result<Command, ApiError> {
+        if slots_named || update.is_none_or(SpecUpdate::is_empty) {
+            let text = "define needs an app and `update`: it gives a whole app other settings";
+            return Err(ApiError::new(ErrorCode::BadRequest, text));
+        }
+        let now = self.with(|state| {
+            let view = state.engine.app(app)?;
+            let rests = view.slots.iter().all(|slot| !slot.wanted);
+            let prepared = state.apps.get(&app)?.prepared(view.generation)?;
+            (!rests).then(|| Rc::clone(prepared))
+        });
+        if let (Some(old), Some(update)) = (now, update) {
+            let new = update.apply(&old.spec);
+            let origins = update.origins(old.origins.as_ref());
+            let found = changes((&old.spec, old.origins.as_ref()), (&new, origins.as_ref()));
+            if found.takes().is_some_and(|takes| takes >= Takes::Workers) {
+                let text = format!("{} runs, and these settings need new workers", new.name);
+                return Err(ApiError::new(ErrorCode::Refused, text)
+                    .with_hint("`rota reload` replaces them without a gap"));
+            }
+        }
+        let (policy, generation) = self.updated(app, update)?.ok_or_else(gone)?;
+        Ok(Command::Define {
             app,
             policy,
             generation,

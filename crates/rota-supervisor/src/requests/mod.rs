@@ -2,6 +2,7 @@
 
 mod command;
 mod daemon;
+mod plan;
 mod prepare;
 mod resurrect;
 mod select;

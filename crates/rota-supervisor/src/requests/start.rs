@@ -37,20 +37,30 @@ impl Supervisor {
                 Some(_) => return Err(already_running(prepared.spec.name.as_str())),
                 None => None,
             };
-            checked.push((known, prepared, left));
+            let rests = request
+                .rest
+                .iter()
+                .any(|name| name == prepared.spec.name.as_str());
+            checked.push((known, prepared, left, rests));
         }
         let operation = self.with(|state| state.operations.begin("start", caller));
-        for (known, prepared, left) in checked {
+        for (known, prepared, left, rests) in checked {
             match left {
                 Some(result) => self.with(|state| state.operations.add_result(operation, result)),
-                None => self.start_one(operation, known, prepared),
+                None => self.start_one(operation, known, prepared, rests),
             }
         }
         self.with(|state| state.operations.finish_if_settled(operation));
         Ok(())
     }
 
-    fn start_one(self: &Rc<Self>, operation: u64, known: Option<AppId>, prepared: Rc<Prepared>) {
+    fn start_one(
+        self: &Rc<Self>,
+        operation: u64,
+        known: Option<AppId>,
+        prepared: Rc<Prepared>,
+        rests: bool,
+    ) {
         let name = prepared.spec.name.as_str().to_owned();
         let policy = prepared.policy(self.cpus);
         let sockets = match self.recovered_listen(&prepared.spec) {
@@ -88,6 +98,12 @@ impl Supervisor {
                 app,
                 slots: None,
                 update: Some((policy, generation)),
+            }
+        } else if rests {
+            Command::Define {
+                app,
+                policy,
+                generation,
             }
         } else {
             Command::Start {
@@ -138,7 +154,7 @@ impl Supervisor {
 }
 
 /// The app of that name.
-fn find(state: &State, name: &str) -> Option<AppId> {
+pub(super) fn find(state: &State, name: &str) -> Option<AppId> {
     let app = state.apps.values().find(|app| app.name() == name);
     app.map(|app| app.id)
 }

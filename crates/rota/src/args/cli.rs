@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use rota_config::{SignalName, Span};
 
 use super::app::AppFlags;
-use super::file::{CheckArgs, ConfigArgs, InitArgs};
+use super::file::{ApplyArgs, CheckArgs, ConfigArgs, InitArgs};
 use super::startup::{StartupArgs, UnstartupArgs};
 use super::values::{EnvFlag, ScaleValue};
 
@@ -62,6 +62,13 @@ pub enum VerbArgs {
         Exit code 1: there are some. docs/config.md says more."
     )]
     Check(CheckArgs),
+
+    /// Make what runs equal to what a configuration file says
+    #[command(
+        after_help = "Examples:\n  rota apply\n  rota apply shop.toml --env production\n  rota apply --dry-run\n  \
+        rota apply --prune --yes\n\nWhat runs as the file says is not touched. docs/config.md says more."
+    )]
+    Apply(ApplyArgs),
 
     /// Write a commented rota.toml for the project in this folder
     #[command(after_help = "Examples:\n  rota init\n  rota init --stdout")]

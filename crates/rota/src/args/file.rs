@@ -4,6 +4,43 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The file [default: rota.toml]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// With this profile of the file; '' for none [default: the one that its apps run with]
+    #[arg(short = 'e', long = "env", value_name = "PROFILE")]
+    pub profile: Option<String>,
+
+    /// Only these apps, and what they depend on
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        conflicts_with = "prune"
+    )]
+    pub only: Vec<String>,
+
+    /// Delete apps that came from this file and are in it no more
+    #[arg(long)]
+    pub prune: bool,
+
+    /// Only say what would be done; exit code 7 if that is anything
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+
+    /// Write JSON: the plan, then what happens (described in docs/api.md)
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {

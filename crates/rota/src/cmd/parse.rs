@@ -4,9 +4,9 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use rota_api::ExitCode;
 
 use super::{
-    check, config, daemon, delete, describe, env, init, kill, list, logs, ping, profile, reload,
-    reset, restart, resurrect, run, scale, signal, stack, start, startup, stop, test_reload,
-    upgrade, version,
+    check, config, daemon, delete, describe, env, file, init, kill, list, logs, ping, profile,
+    reload, reset, restart, resurrect, run, scale, signal, stack, start, startup, stop,
+    test_reload, upgrade, version,
 };
 use crate::args::{Cli, VerbArgs};
 use crate::context::Context;
@@ -57,6 +57,7 @@ fn verb(context: &Context, verb: VerbArgs) -> Done {
     match verb {
         VerbArgs::Run(args) => run::run(context, *args),
         VerbArgs::Start(args) => start::run(context, *args),
+        VerbArgs::Apply(args) => file::apply(context, &args),
         VerbArgs::Check(args) => check::run(context, &args),
         VerbArgs::Init(args) => init::run(context, &args),
         VerbArgs::Config(args) => config::run(context, args),

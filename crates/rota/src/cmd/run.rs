@@ -20,6 +20,7 @@ fn boot(context: &Context, args: &RunArgs) -> Result<StartRequest<AppSpec, Origi
         wait: true,
         force: false,
         keep: false,
+        rest: Vec::new(),
         origins: BTreeMap::new(),
     })
 }

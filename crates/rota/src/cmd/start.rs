@@ -71,6 +71,7 @@ async fn start_scripts(context: &Context, args: &StartArgs, specs: Vec<AppSpec>)
         wait: !args.wait.no_wait,
         force: args.force,
         keep: false,
+        rest: Vec::new(),
         origins: BTreeMap::new(),
     };
     let client = context.telling(connect_or_start(context.home()?).await?);

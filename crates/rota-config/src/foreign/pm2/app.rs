@@ -17,7 +17,6 @@ use crate::{AppName, Env};
 /// An app, and what is to be said about it.
 pub(super) struct Read {
     pub(super) app: FileApp,
-    pub(super) idle: bool,
     pub(super) meaningless: Vec<String>,
     pub(super) warnings: Vec<String>,
 }
@@ -73,7 +72,6 @@ pub(super) fn read(
             .map(|problem| Mistake::of_app(&label, problem.to_string())),
     );
     (mistakes.len() == before).then(|| Read {
-        idle: draft.idle,
         meaningless: std::mem::take(&mut draft.meaningless),
         warnings: std::mem::take(&mut draft.warnings),
         app: place.app(draft.spec, own),

@@ -26,7 +26,6 @@ pub(super) struct Draft<'a> {
     pub(super) time: bool,
     pub(super) source_maps: bool,
     pub(super) ignore: Option<Vec<String>>,
-    pub(super) idle: bool,
     /// Fields that say something which has no meaning here.
     pub(super) meaningless: Vec<String>,
     pub(super) warnings: Vec<String>,
@@ -64,7 +63,6 @@ impl<'a> Draft<'a> {
             time: false,
             source_maps: false,
             ignore: None,
-            idle: false,
             meaningless: Vec::new(),
             warnings: Vec::new(),
         }

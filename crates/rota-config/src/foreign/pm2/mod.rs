@@ -63,9 +63,6 @@ pub(super) fn apps(value: &Json, place: &Place<'_>) -> Result<Taken, Vec<Mistake
         }
         let warnings = read.warnings.iter().map(|text| format!("{name}: {text}"));
         taken.warnings.extend(warnings);
-        if read.idle {
-            taken.idle.push(name);
-        }
         taken.apps.push(read.app);
     }
     if taken.apps.is_empty() && mistakes.is_empty() {

@@ -87,9 +87,13 @@ async fn there(
     let known = context.client().await?.apps(&[]).await?.apps;
     let mut views = Vec::new();
     let described = |name: &AppName| apps.apps.iter().any(|app| app.spec.name == *name);
+    let idle = |name: &AppName| {
+        let mut apps = apps.apps.iter();
+        apps.any(|app| app.spec.name == *name && !app.spec.autostart)
+    };
     for name in file.names().into_iter().filter(described) {
         let Some(view) = known.iter().find(|view| view.name == name.as_str()) else {
-            if apps.idle.contains(&name) {
+            if idle(&name) {
                 continue;
             }
             let text = format!("{name} is in the file and not in the list; nothing was done");

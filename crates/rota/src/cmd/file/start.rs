@@ -8,18 +8,17 @@ use rota_api::{
     AppStatus, CommandResult, ErrorCode, ExitCode, Finished, StartRequest, StreamEvent,
 };
 use rota_config::file::{FileApp, Origins};
-use rota_config::foreign::Taken;
 use rota_config::{AppName, AppSpec};
 
 use super::load::{apps, check_programs, profile};
 use crate::args::{AppFlags, StartArgs};
 use crate::cmd::operation;
-use crate::context::{Context, remark};
+use crate::context::Context;
 use crate::daemon::connect_or_start;
 use crate::failure::{Done, Failure, Stop};
 use crate::files::Source;
 
-type Request = StartRequest<AppSpec, Origins>;
+pub(super) type Request = StartRequest<AppSpec, Origins>;
 
 /// Between two looks at an app that somebody else has just started.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -28,10 +27,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub(in crate::cmd) fn start(context: &Context, path: &Path, args: &StartArgs) -> Done {
     nothing_else(&args.app)?;
     let (file, apps) = apps(context, path, profile(&args.app.env)?)?;
-    let chosen = choose(&file, apps, &args.only)?;
+    let chosen = choose(&file, &apps.apps, &args.only)?;
     check_programs(context, path, &file, &chosen)?;
     let order = file.order();
     let start = Start {
+        rests: resting(&chosen, &args.only),
         context,
         path,
         args,
@@ -49,7 +49,7 @@ pub(in crate::cmd) fn boot(
 ) -> Result<Request, Stop> {
     nothing_else(flags)?;
     let (file, apps) = apps(context, path, profile(&flags.env)?)?;
-    let apps = choose(&file, apps, &[])?;
+    let apps = apps.apps;
     check_programs(context, path, &file, &apps)?;
     if let Some(app) = apps.iter().find(|app| !app.depends_on.is_empty()) {
         let text = format!(
@@ -60,7 +60,8 @@ pub(in crate::cmd) fn boot(
             .hint("use `rota start`, or take `depends_on` out")
             .into());
     }
-    Ok(request(apps))
+    let rests = resting(&apps, &[]);
+    Ok(request(apps, &rests))
 }
 
 /// Flags that describe an app stand in the file.
@@ -77,18 +78,12 @@ fn nothing_else(flags: &AppFlags) -> Result<(), Failure> {
     }
 }
 
-/// The apps of `--only`, with all that they depend on; or all that the file wants started.
-fn choose(file: &Source, taken: Taken, only: &[String]) -> Result<Vec<FileApp>, Failure> {
-    let Taken { mut apps, idle, .. } = taken;
-    if only.is_empty() {
-        for name in &idle {
-            remark(&format!(
-                "{name} is left out: its autostart is false; `--only {name}` starts it"
-            ));
-        }
-        apps.retain(|app| !idle.contains(&app.spec.name));
-        return Ok(apps);
-    }
+/// The apps of `--only`, with all that they depend on; or all.
+pub(super) fn choose(
+    file: &Source,
+    apps: &[FileApp],
+    only: &[String],
+) -> Result<Vec<FileApp>, Failure> {
     let mut wanted: BTreeSet<&str> = BTreeSet::new();
     let mut queue: Vec<&str> = only.iter().map(String::as_str).collect();
     while let Some(name) = queue.pop() {
@@ -105,11 +100,41 @@ fn choose(file: &Source, taken: Taken, only: &[String]) -> Result<Vec<FileApp>, 
     }
     let chosen = apps
         .iter()
-        .filter(|app| wanted.contains(app.spec.name.as_str()));
+        .filter(|app| only.is_empty() || wanted.contains(app.spec.name.as_str()));
     Ok(chosen.cloned().collect())
 }
 
-fn request(apps: Vec<FileApp>) -> Request {
+/// Apps that are listed and not started: those with `autostart = false` that nobody has named, and that no app needs which
+/// is started.
+pub(super) fn resting(apps: &[FileApp], only: &[String]) -> BTreeSet<AppName> {
+    let named = |app: &&FileApp| only.iter().any(|name| name == app.spec.name.as_str());
+    let starts = apps.iter().filter(|app| app.spec.autostart || named(app));
+    let mut queue: Vec<&AppName> = starts.map(|app| &app.spec.name).collect();
+    let mut needed = BTreeSet::new();
+    while let Some(name) = queue.pop() {
+        if needed.insert(name) {
+            let app = apps.iter().find(|app| app.spec.name == *name);
+            queue.extend(app.into_iter().flat_map(|app| &app.depends_on));
+        }
+    }
+    let rests = apps.iter().filter(|app| !needed.contains(&app.spec.name));
+    rests.map(|app| app.spec.name.clone()).collect()
+}
+
+/// Says of apps that are only listed why they were not started.
+pub(super) fn explain(results: &mut [CommandResult], rests: &BTreeSet<AppName>) {
+    let listed = |result: &&mut CommandResult| {
+        result.ok && rests.iter().any(|name| name.as_str() == result.app)
+    };
+    for result in results.iter_mut().filter(listed) {
+        result.message = "in the list, not started: autostart = false".to_owned();
+    }
+}
+
+pub(super) fn request(apps: Vec<FileApp>, rests: &BTreeSet<AppName>) -> Request {
+    let names = apps.iter().map(|app| &app.spec.name);
+    let rest = names.filter(|name| rests.contains(*name));
+    let rest = rest.map(ToString::to_string).collect();
     let mut origins = BTreeMap::new();
     let mut specs = Vec::new();
     for app in apps {
@@ -121,6 +146,7 @@ fn request(apps: Vec<FileApp>) -> Request {
         wait: true,
         force: false,
         keep: true,
+        rest,
         origins,
     }
 }
@@ -130,6 +156,8 @@ struct Start<'a> {
     context: &'a Context,
     path: &'a Path,
     args: &'a StartArgs,
+    /// What is only listed.
+    rests: BTreeSet<AppName>,
     missing: BTreeSet<AppName>,
     code: ExitCode,
 }
@@ -163,7 +191,7 @@ impl Start<'_> {
             // Somebody waits for these.
             wait: !self.args.wait.no_wait || !last,
             force: self.args.force,
-            ..request(apps)
+            ..request(apps, &self.rests)
         };
         let client = connect_or_start(self.context.home()?).await?;
         let events = self.context.telling(client).start(&request).await?;
@@ -174,6 +202,7 @@ impl Start<'_> {
                 result.hint = Some(format!("`rota reload {file}` brings what the file says"));
             }
         }
+        explain(&mut results, &self.rests);
         self.take(&results)?;
         match last {
             true => Ok(()),
@@ -187,7 +216,7 @@ impl Start<'_> {
         }
         let results: Vec<CommandResult> = blocked
             .iter()
-            .map(|app| not_started(app, &self.missing))
+            .map(|app| not_ready(app, &self.missing, "not started"))
             .collect();
         if self.args.wait.json {
             // The daemon has no events of these.
@@ -213,13 +242,17 @@ impl Start<'_> {
     }
 }
 
-fn not_started(app: &FileApp, missing: &BTreeSet<AppName>) -> CommandResult {
+/// What is said of an app whose dependency is not there; `what` becomes of it.
+pub(super) fn not_ready(app: &FileApp, missing: &BTreeSet<AppName>, what: &str) -> CommandResult {
     let names = app.depends_on.iter().filter(|name| missing.contains(*name));
     let names: Vec<&str> = names.map(AppName::as_str).collect();
-    let text = format!(
-        "not started: it depends on {}, which did not start",
-        names.join(", ")
-    );
+    let text = match what {
+        "not started" => format!(
+            "{what}: it depends on {}, which did not start",
+            names.join(", ")
+        ),
+        what => format!("{what}: it depends on {}, which failed", names.join(", ")),
+    };
     CommandResult::failed(app.spec.name.as_str(), ErrorCode::Refused, text)
 }
 

@@ -1,5 +1,6 @@
 //! rota.toml: from the file to what runs.
 
+mod apply;
 mod changes;
 mod order;
 mod verbs;

@@ -59,13 +59,13 @@ fn what_such_an_app_has_besides() {
 }
 
 #[test]
-fn idle_apps_are_named() {
+fn idle_apps_are_marked() {
     let taken = taken(
         json!([{"script": "a.js", "autostart": false}, {"script": "b.js"}]),
         None,
     );
-    assert_eq!(taken.idle.len(), 1);
-    assert_eq!(taken.idle[0].as_str(), "a");
+    let starts: Vec<bool> = taken.apps.iter().map(|app| app.spec.autostart).collect();
+    assert_eq!(starts, [false, true]);
 }
 
 #[test]
