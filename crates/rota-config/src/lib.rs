@@ -29,7 +29,7 @@ pub use compat::CompatSpec;
 pub use env::Env;
 pub use instances::{Instances, InstancesError, ScaleTo};
 pub use listen::{ListenAddr, ListenError, ListenTarget};
-pub use logs::{LogFormat, LogSpec, Period, RotateSpec};
+pub use logs::{LogFormat, LogSpec, Period, RotateSpec, ShowAs};
 pub use name::{AppName, NameError};
 pub use probe::{Probe, ProbeError, ProbeHost, ProbeTarget};
 pub use process::{

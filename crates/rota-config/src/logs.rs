@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Size, Span};
 
+/// The longest form of times, in bytes.
+const MAX_TIME_FORMAT: usize = 100;
+
 /// Where output goes, in which form, and for how long it is kept.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -13,16 +16,17 @@ pub struct LogSpec {
     /// No files: output goes only to those who follow, and into failure reports.
     #[serde(skip_serializing_if = "is_false")]
     pub disabled: bool,
-    /// The file of standard output, absolute; `None` = one in ROTA_HOME/logs.
+    /// The file of standard output, for all workers of the app, or with `{slot}` in it for each its own. Relative to the
+    /// working directory; `None` = in ROTA_HOME/logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
-    /// The file of standard error, absolute; `None` = one in ROTA_HOME/logs.
+    /// The file of standard error, in the same way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub err: Option<PathBuf>,
-    /// A file that gets both streams, besides the others; absolute.
+    /// A file that gets both streams, besides the others, in the same way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub joined: Option<PathBuf>,
-    /// All workers of the app write to the same files, instead of one per slot.
+    /// All workers of the app write to the same files in ROTA_HOME/logs, instead of one per slot.
     #[serde(skip_serializing_if = "is_false")]
     pub merge: bool,
     /// How a line is written.
@@ -34,6 +38,52 @@ pub struct LogSpec {
     /// When a file is put aside, and how long it is kept then.
     #[serde(skip_serializing_if = "is_default")]
     pub rotate: RotateSpec,
+    /// How `rota run` shows it on its own standard output; `None` = by the number of workers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub show: Option<ShowAs>,
+    /// Each line goes to journald as well.
+    #[serde(skip_serializing_if = "is_false")]
+    pub journald: bool,
+}
+
+impl LogSpec {
+    /// What is wrong with it, a sentence each.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (name, path) in [
+            ("the file of standard output", &self.out),
+            ("the file of standard error", &self.err),
+            ("the file of both streams", &self.joined),
+        ] {
+            let Some(path) = path else { continue };
+            if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+                problems.push(format!("{name} has no name"));
+            }
+            if path.as_os_str().as_encoded_bytes().contains(&0) {
+                problems.push(format!("there is a zero byte in {name}"));
+            }
+        }
+        if let Some(time) = &self.time
+            && (time.contains(['\n', '\0']) || time.len() > MAX_TIME_FORMAT)
+        {
+            problems.push(format!(
+                "the form of times has a line break, or more than {MAX_TIME_FORMAT} bytes"
+            ));
+        }
+        problems
+    }
+}
+
+/// How `rota run` shows a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShowAs {
+    /// As it was written.
+    Raw,
+    /// Behind the name of its worker.
+    Prefix,
+    /// As an object of JSON.
+    Json,
 }
 
 /// How a line is written.
@@ -51,13 +101,13 @@ pub enum LogFormat {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RotateSpec {
-    /// A file that has grown to this is put aside; `None` = whatever its size.
+    /// A file that has grown to this is put aside; `None` or zero = whatever its size.
     pub size: Option<Size>,
     /// A file is put aside when this begins; `None` = whatever its age.
     pub every: Option<Period>,
     /// So many files are kept besides the one that is written; 0 = none.
     pub keep: u32,
-    /// Files older than this are removed.
+    /// Files that were put aside longer ago are removed.
     pub max_age: Option<Span>,
     /// Files that were put aside are compressed (gzip).
     pub compress: bool,
@@ -94,4 +144,31 @@ fn is_false(value: &bool) -> bool {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_nothing_is_not_written() {
+        let json = serde_json::to_string(&LogSpec::default()).unwrap();
+        assert_eq!(json, "{}");
+        let older: LogSpec = serde_json::from_str(r#"{"rotate":{"keep":3}}"#).unwrap();
+        assert_eq!(older.rotate.keep, 3);
+        assert_eq!(older.rotate.size, RotateSpec::default().size);
+    }
+
+    #[test]
+    fn problems_are_sentences() {
+        let spec = LogSpec {
+            out: Some("logs/".into()),
+            err: Some("/".into()),
+            joined: Some("logs/all.log".into()),
+            time: Some("%H\n".into()),
+            ..LogSpec::default()
+        };
+        assert_eq!(spec.problems().len(), 3);
+        assert!(LogSpec::default().problems().is_empty());
+    }
 }

@@ -387,6 +387,9 @@ impl AppSpec {
         for problem in self.resources.problems() {
             add("resources", &problem);
         }
+        for problem in self.logs.problems() {
+            add("logs", &problem);
+        }
         problems
     }
 }

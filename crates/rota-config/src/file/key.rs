@@ -71,6 +71,8 @@ pub enum Part {
     Watch,
     /// When a healthy worker is replaced.
     Limits,
+    /// What becomes of what it says.
+    Logs,
     /// Who it is, and what it may use.
     Process,
     /// What it may use with all that it starts.
@@ -79,7 +81,7 @@ pub enum Part {
 
 impl Part {
     /// Every part, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::What,
         Self::How,
         Self::Environment,
@@ -88,6 +90,7 @@ impl Part {
         Self::Restart,
         Self::Watch,
         Self::Limits,
+        Self::Logs,
         Self::Process,
         Self::Resources,
     ];
@@ -103,6 +106,7 @@ impl Part {
             Self::Restart => "When it exits by itself",
             Self::Watch => "How Node workers are watched",
             Self::Limits => "When a healthy worker is replaced",
+            Self::Logs => "What becomes of what it says",
             Self::Process => "Who it is, and what it may use",
             Self::Resources => "Limits with all that it starts (control groups)",
         }
