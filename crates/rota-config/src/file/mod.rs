@@ -21,6 +21,7 @@ mod settings;
 mod template;
 #[cfg(test)]
 mod tests;
+mod translation;
 
 pub(crate) use apps::usual;
 pub use apps::{FileApp, Outside, USUAL};
@@ -36,3 +37,4 @@ pub use reference::{bare_or_quoted, reference, toml};
 pub use render::{Style, render};
 pub use schema::schema;
 pub use template::{Found, template};
+pub use translation::{Translated, translation};

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use rota_config::{SignalName, Span};
 
 use super::app::AppFlags;
-use super::file::{ApplyArgs, CheckArgs, ConfigArgs, InitArgs};
+use super::file::{ApplyArgs, CheckArgs, ConfigArgs, ImportArgs, InitArgs};
 use super::startup::{StartupArgs, UnstartupArgs};
 use super::values::{EnvFlag, ScaleValue};
 
@@ -79,6 +79,14 @@ pub enum VerbArgs {
         after_help = "Examples:\n  rota config show api\n  rota config keys\n  rota config schema > rota.schema.json"
     )]
     Config(ConfigArgs),
+
+    /// Take over the apps of a PM2
+    #[command(
+        name = "import-pm2",
+        after_help = "Examples:\n  rota import-pm2 --dry-run\n  rota import-pm2 ~/.pm2/dump.pm2\n  rota import-pm2 --move\n\n\
+        docs/pm2-files.md says what is taken over."
+    )]
+    ImportPm2(ImportArgs),
 
     /// Stop apps or workers; they stay in the list
     #[command(

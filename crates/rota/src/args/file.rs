@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::cli::WaitFlags;
+
 /// `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
@@ -51,6 +53,29 @@ pub struct CheckArgs {
     /// Write JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `import-pm2`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// What `pm2 save` has written [default: what a running PM2 tells, else PM2_HOME/dump.pm2]
+    #[arg(value_name = "DUMP")]
+    pub dump: Option<PathBuf>,
+
+    /// Only show what would be taken over
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Take the apps from the running PM2, one after the other: each is deleted there when it is ready here
+    #[arg(long = "move", conflicts_with_all = ["dump", "dry_run"])]
+    pub take: bool,
+
+    /// Only these apps
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub only: Vec<String>,
+
+    #[command(flatten)]
+    pub wait: WaitFlags,
 }
 
 /// `init`.

@@ -15,6 +15,6 @@ pub use cli::{
     ProfileWhat, ReloadArgs, ResetArgs, ResurrectArgs, RunArgs, ScaleArgs, SignalArgs, StackArgs,
     StartArgs, StopArgs, TestReloadArgs, UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
 };
-pub use file::{ApplyArgs, CheckArgs, ConfigArgs, ConfigWhat, InitArgs};
+pub use file::{ApplyArgs, CheckArgs, ConfigArgs, ConfigWhat, ImportArgs, InitArgs};
 pub use startup::{InitSystem, StartupArgs, StartupPlace, UnstartupArgs};
 pub use values::{EnvFlag, EnvPair, ScaleValue};

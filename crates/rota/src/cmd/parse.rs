@@ -4,8 +4,8 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use rota_api::ExitCode;
 
 use super::{
-    check, config, daemon, delete, describe, env, file, init, kill, list, logs, ping, profile,
-    reload, reset, restart, resurrect, run, scale, signal, stack, start, startup, stop,
+    check, config, daemon, delete, describe, env, file, import_pm2, init, kill, list, logs, ping,
+    profile, reload, reset, restart, resurrect, run, scale, signal, stack, start, startup, stop,
     test_reload, upgrade, version,
 };
 use crate::args::{Cli, VerbArgs};
@@ -60,6 +60,7 @@ fn verb(context: &Context, verb: VerbArgs) -> Done {
         VerbArgs::Apply(args) => file::apply(context, &args),
         VerbArgs::Check(args) => check::run(context, &args),
         VerbArgs::Init(args) => init::run(context, &args),
+        VerbArgs::ImportPm2(args) => import_pm2::run(context, &args),
         VerbArgs::Config(args) => config::run(context, args),
         VerbArgs::Stop(args) => stop::run(context, args),
         VerbArgs::Restart(args) => restart::run(context, args),

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::LARGEST;
 use crate::failure::Failure;
-use crate::output::clean;
+use crate::output::{clean, cut};
 
 /// The program that evaluates a file.
 const PROGRAM: &str = include_str!("evaluate.cjs");
@@ -27,6 +27,8 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 const PRINTED: usize = 16 * 1024;
 /// So many lines of it are shown.
 const LINES: usize = 12;
+/// And so much of each, in characters.
+const COLUMNS: usize = 200;
 
 /// What a file came to.
 #[derive(Debug)]
@@ -70,10 +72,11 @@ pub fn evaluate(path: &Path, env: &Env) -> Result<Evaluated, Failure> {
     let name = clean(&name).into_owned();
     let run = start(path, env).map_err(|error| not_started(&name, &error))?;
     let (events, printed) = (run.events, run.printed);
-    let mut line = None;
+    let mut line: Option<Vec<u8>> = None;
     let mut status = None;
     let end = Instant::now() + LIMIT;
-    while line.is_none() {
+    // An empty answer is none: how the process ends tells why.
+    while line.as_ref().is_none_or(Vec::is_empty) && (line.is_none() || status.is_none()) {
         let left = match status {
             // Its answer is in the pipe, or there is none.
             Some(_) => LAST_WORDS,
@@ -129,7 +132,11 @@ fn judge(name: &str, answer: Answer, printed: Vec<String>) -> Result<Evaluated, 
             let first = error.lines().next().unwrap_or_default();
             let mut failure =
                 Failure::usage(format!("{name} cannot be evaluated: {}", clean(first)));
-            let ours = |line: &&str| !line.contains("node:internal") && !line.contains("[eval]");
+            let ours = |line: &&str| {
+                !line.contains("node:internal")
+                    && !line.contains("[eval]")
+                    && !line.trim().is_empty()
+            };
             failure.detail = stack
                 .lines()
                 .filter(ours)
@@ -241,7 +248,7 @@ fn lines(text: &[u8]) -> Vec<String> {
     let mut lines: Vec<String> = text
         .lines()
         .filter(|line| !line.trim().is_empty())
-        .map(|line| clean(line).into_owned())
+        .map(|line| cut(&clean(line), COLUMNS).into_owned())
         .collect();
     let more = lines.len().saturating_sub(LINES);
     lines.truncate(LINES);

@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 /// What is taken where no file is named, the first that is there.
-pub const USUAL: [&str; 14] = [
+const USUAL: [&str; 14] = [
     "rota.toml",
     "ecosystem.config.js",
     "ecosystem.config.cjs",
@@ -64,9 +64,12 @@ impl Kind {
     }
 }
 
-/// The file that is meant in a folder where none is named.
-pub fn usual(folder: &Path) -> Option<PathBuf> {
-    let there = USUAL.iter().find(|name| folder.join(name).is_file());
+/// The file that is meant in a folder where none is named, of the sorts that are wanted.
+pub fn usual(folder: &Path, wanted: impl Fn(Kind) -> bool) -> Option<PathBuf> {
+    let sort = |name: &str| Kind::of(Path::new(name)).is_some_and(&wanted);
+    let there = USUAL
+        .iter()
+        .find(|name| sort(name) && folder.join(name).is_file());
     there.map(PathBuf::from)
 }
 

@@ -89,7 +89,17 @@ fn label(table: &Table, index: usize) -> String {
         .get("name")
         .and_then(Json::as_str)
         .filter(|name| !name.trim().is_empty());
-    named.map_or_else(|| format!("apps[{index}]"), str::to_owned)
+    if let Some(name) = named {
+        return name.to_owned();
+    }
+    let script = table.iter().find(|(key, value)| {
+        value.is_string() && find(key).is_some_and(|field| field.name == "script")
+    });
+    let script = script.and_then(|(_, value)| value.as_str());
+    match script.map(by_script).filter(|name| !name.is_empty()) {
+        Some(name) => name,
+        None => format!("apps[{index}]"),
+    }
 }
 
 /// One field, by whichever of its names the file has.

@@ -53,9 +53,9 @@ impl Kind {
     /// For the reference, and for mistakes.
     pub(super) const fn words(self) -> &'static str {
         match self {
-            Self::Text => "text",
+            Self::Text => "a text",
             Self::Flag => "`true`, `false`",
-            Self::Number => "number",
+            Self::Number => "a number",
             Self::Time => "milliseconds, or text such as `\"10s\"`",
             Self::Size => "bytes, or text such as `\"300M\"`",
             Self::Words => "list of texts, or one text that is split at blanks",

@@ -2,6 +2,7 @@
 
 mod app;
 mod draft;
+mod dump;
 mod field;
 mod fields;
 mod kind;
@@ -19,6 +20,7 @@ use super::Taken;
 use super::mistake::Mistake;
 use super::shared::Place;
 
+pub use dump::{Dump, Known};
 pub use reference::reference;
 
 /// Names that a file may have for its list of apps.

@@ -36,7 +36,7 @@ pub(in crate::cmd) fn named(words: &[String]) -> Result<Option<PathBuf>, Failure
 
 /// The file in this folder, which is told if it is none of ours.
 pub(in crate::cmd) fn here() -> Option<PathBuf> {
-    let path = usual(Path::new("."))?;
+    let path = usual(Path::new("."), |_| true)?;
     if Kind::of(&path) != Some(Kind::Rota) {
         remark(&format!("reading {}", path.display()));
     }

@@ -1,5 +1,6 @@
 //! `rota init`.
 
+mod ecosystem;
 mod project;
 
 use std::fs::OpenOptions;
@@ -16,22 +17,42 @@ use crate::failure::{Done, Failure, Stop};
 
 pub(super) fn run(context: &Context, args: &InitArgs) -> Done {
     let folder = Path::new(".");
-    let project = project::look(folder);
-    let text = template(&project.apps, project.env_file);
-    for left in &project.unread {
-        remark(&format!("note: {left}"));
-    }
+    let Written { text, names } = match ecosystem::find(folder) {
+        Some(path) => ecosystem::translate(&path)?,
+        None => by_project(folder),
+    };
     let mut out = context.out();
     if args.stdout {
         out.bytes(text.as_bytes())?;
     } else {
         write(&folder.join(DEFAULT), &text, args.force)?;
-        let names: Vec<&str> = project.apps.iter().map(|app| app.name.as_str()).collect();
         out.line(&format!("wrote {DEFAULT}: {}", names.join(", ")))?;
         out.line("`rota check` looks for mistakes, `rota start` starts it")?;
     }
     out.flush()?;
     Ok(ExitCode::Ok)
+}
+
+/// What is written.
+struct Written {
+    text: String,
+    /// The names of the apps in it.
+    names: Vec<String>,
+}
+
+fn by_project(folder: &Path) -> Written {
+    let project = project::look(folder);
+    for left in &project.unread {
+        remark(&format!("note: {left}"));
+    }
+    Written {
+        text: template(&project.apps, project.env_file),
+        names: project
+            .apps
+            .iter()
+            .map(|app| app.name.to_string())
+            .collect(),
+    }
 }
 
 fn write(path: &Path, text: &str, force: bool) -> Result<(), Stop> {

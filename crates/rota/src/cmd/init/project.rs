@@ -30,27 +30,12 @@ const USUAL: [&str; 8] = [
     "server.ts",
     "index.ts",
 ];
-/// PM2's configuration files.
-const ECOSYSTEM: [&str; 6] = [
-    "ecosystem.config.js",
-    "ecosystem.config.cjs",
-    "ecosystem.config.mjs",
-    "ecosystem.json",
-    "ecosystem.config.json",
-    "ecosystem.yml",
-];
 /// More of a file is not looked at, in bytes.
 const LARGEST: u64 = 1 << 20;
 
 /// Looks at a project: Procfile, package.json, files with usual names.
 pub(super) fn look(folder: &Path) -> Project {
     let mut unread = Vec::new();
-    let ecosystem = ECOSYSTEM.iter().filter(|name| folder.join(name).is_file());
-    unread.extend(
-        ecosystem.map(|name| {
-            format!("{name} is there and was not read: take over what you need by hand")
-        }),
-    );
     let mut apps = procfile(folder).unwrap_or_default();
     if apps.is_empty() {
         apps.extend(package(folder, &mut unread));
@@ -281,7 +266,6 @@ mod tests {
             ("package.json", r#"{"scripts":{"start":"x"}}"#),
             ("server.js", ""),
             (".env", ""),
-            ("ecosystem.config.js", ""),
         ]);
         let apps: Vec<(&str, &str)> = project
             .apps
@@ -293,7 +277,6 @@ mod tests {
             [("web", "server.js"), ("worker", "ruby work.rb 2>&1")]
         );
         assert_eq!(project.env_file, Some(".env"));
-        assert!(project.unread[0].starts_with("ecosystem.config.js"));
     }
 
     #[test]
