@@ -50,6 +50,46 @@ impl Supervisor {
     }
 }
 
+impl Supervisor {
+    /// Writes the file with the process id of a worker, for programs that look there as with PM2. It is no matter of the
+    /// worker's if that fails.
+    pub(crate) fn write_pid_file(&self, worker: u64, pid: u32) {
+        if let Some(path) = self.pid_file(worker) {
+            tokio::task::spawn_blocking(move || {
+                let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+                folder
+                    .and_then(|()| std::fs::write(&path, pid.to_string()))
+                    .ok()
+            });
+        }
+    }
+
+    /// Removes it, unless it speaks of another process already.
+    pub(crate) fn remove_pid_file(&self, worker: u64) {
+        let pid = self.with(|state| state.workers.get(&worker)?.spawned_pid);
+        if let (Some(path), Some(pid)) = (self.pid_file(worker), pid) {
+            tokio::task::spawn_blocking(move || {
+                let own = std::fs::read_to_string(&path).is_ok_and(|text| text == pid.to_string());
+                own.then(|| std::fs::remove_file(&path).ok())
+            });
+        }
+    }
+
+    fn pid_file(&self, worker: u64) -> Option<PathBuf> {
+        self.with(|state| {
+            let worker = state.workers.get(&worker)?;
+            let prepared = worker
+                .prepared
+                .spec
+                .compat
+                .pm2
+                .then_some(&worker.prepared)?;
+            let place = self.place(state, worker.app, worker.slot)?;
+            Some(pid_path(prepared, &place))
+        })
+    }
+}
+
 /// The variables by which a worker knows its number among its own.
 pub(crate) fn number(prepared: &Prepared, slot: Slot, env: &mut Vec<(OsString, OsString)>) {
     let compat = &prepared.spec.compat;
@@ -76,7 +116,6 @@ pub(crate) fn add(
         return;
     }
     let home = pm2_home(prepared, place);
-    let pid_file = format!("pids/{}-{}.pid", spec.name, place.id);
     let logs = output::log_paths(spec, &place.logs, slot);
     let mode = match prepared.launch.mode {
         ExecMode::Cluster => "cluster_mode",
@@ -93,7 +132,7 @@ pub(crate) fn add(
         ("pm_cwd", path(&spec.cwd)),
         ("pm_out_log_path", path(&logs.out)),
         ("pm_err_log_path", path(&logs.err)),
-        ("pm_pid_path", home.join(pid_file).into_os_string()),
+        ("pm_pid_path", pid_path(prepared, place).into_os_string()),
         ("PM2_HOME", path(&home)),
         ("unique_id", unique_id(spec.name.as_str(), place).into()),
         ("restart_time", place.restarts.to_string().into()),
@@ -112,6 +151,12 @@ fn pm2_home(prepared: &Prepared, place: &Place) -> PathBuf {
         Some(home) if !home.is_empty() => PathBuf::from(home),
         _ => place.home.join("pm2"),
     }
+}
+
+/// Where the process id of a worker stands.
+fn pid_path(prepared: &Prepared, place: &Place) -> PathBuf {
+    let name = format!("{}-{}.pid", prepared.spec.name, place.id);
+    pm2_home(prepared, place).join("pids").join(name)
 }
 
 /// The absolute path of the script, or of the program if there is none.

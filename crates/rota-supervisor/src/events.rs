@@ -78,6 +78,7 @@ impl Supervisor {
     /// nothing else is over then, and its result counts what was lost.
     fn worker_ended(self: &Rc<Self>, worker: u64, event: Event) {
         self.stop_pulse(worker);
+        self.remove_pid_file(worker);
         let entry_waits = self.with(|state| {
             let entry = state.workers.get_mut(&worker);
             entry.map(|entry| entry.end = Some(event.clone()))

@@ -274,6 +274,7 @@ impl Supervisor {
             w.spawned_pid = Some(pid);
         });
         self.expect_last_words(worker, pid);
+        self.write_pid_file(worker, pid);
         self.feed(Event::Spawned {
             worker: WorkerId(worker),
             pid,

@@ -60,5 +60,6 @@ mod view;
 mod words;
 mod worker;
 
+pub use perform::WHEN_EMPTY;
 pub use run::{Options, run};
 pub use survivors::LeftBehind;

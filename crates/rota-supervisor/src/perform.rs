@@ -16,6 +16,10 @@ use crate::supervisor::Supervisor;
 /// elsewhere would not be served there either.
 const LAST_GRACE: u64 = 500;
 
+/// The variable that says what a daemon in the foreground does when no app is left: end with that exit code, or `stay`.
+/// Without it the code says whether one has failed.
+pub const WHEN_EMPTY: &str = "ROTA_RUN_WHEN_EMPTY";
+
 impl Supervisor {
     /// Performs one effect. What goes wrong on the spot comes back as an event.
     pub(crate) fn perform(self: &Rc<Self>, effect: Effect) -> Option<Event> {
@@ -163,9 +167,13 @@ impl Supervisor {
                 };
                 (state.engine.apps().all(ended), state.something_failed)
             });
-            if over {
+            if !over {
+                return;
+            }
+            let wish = std::env::var(WHEN_EMPTY).unwrap_or_default();
+            if wish != "stay" {
                 this.say("no app is left to run");
-                this.end(u8::from(failed));
+                this.end(wish.parse().unwrap_or(u8::from(failed)));
             }
         });
     }

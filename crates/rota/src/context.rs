@@ -29,6 +29,14 @@ impl Context {
         }
     }
 
+    /// From the environment, or with another home.
+    pub fn of(no_color: bool, home: Option<Home>) -> Self {
+        Self {
+            home: home.map_or_else(Home::from_env, Ok),
+            no_color,
+        }
+    }
+
     /// `ROTA_HOME`.
     ///
     /// # Errors

@@ -8,15 +8,20 @@ mod entry;
 mod failure;
 mod files;
 mod output;
+mod pm2;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// The daemon's processes are this same program; their verbs are no part of the command line.
 fn main() -> ExitCode {
-    let verb = std::env::args_os().nth(1);
-    match verb.as_ref().and_then(|verb| verb.to_str()) {
+    let line: Vec<OsString> = std::env::args_os().collect();
+    match line.get(1).and_then(|verb| verb.to_str()) {
         Some(entry::KEEPER) => entry::keeper(),
         Some(entry::SUPERVISOR) => entry::supervisor(),
-        _ => cmd::main(),
+        _ => match pm2::called_as(&line) {
+            Some((role, args)) => pm2::main(role, args),
+            None => cmd::main(),
+        },
     }
 }

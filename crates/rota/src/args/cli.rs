@@ -178,6 +178,15 @@ pub enum VerbArgs {
     )]
     Profile(ProfileArgs),
 
+    /// Answer to PM2's verbs and flags, as this program does when it is called as pm2
+    #[command(
+        disable_help_flag = true,
+        after_help = "Examples:\n  rota pm2 start app.js -i max\n  rota pm2 startOrReload ecosystem.config.js --env production\n  \
+        ln -s \"$(command -v rota)\" /usr/local/bin/pm2     and call it pm2\n\n\
+        `rota pm2 --help` shows its own verbs and flags. docs/pm2.md says what is the same."
+    )]
+    Pm2(Pm2Args),
+
     /// Ask the daemon whether it is there
     #[command(after_help = "Examples:\n  rota ping && echo on duty")]
     Ping(JsonArgs),
@@ -504,6 +513,18 @@ pub struct ProfileOutput {
     /// Write JSON about it
     #[arg(long)]
     pub json: bool,
+}
+
+/// `pm2`.
+#[derive(Debug, Args)]
+pub struct Pm2Args {
+    /// What PM2 would be told
+    #[arg(
+        value_name = "PM2'S ARGUMENTS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub rest: Vec<std::ffi::OsString>,
 }
 
 /// `kill`.

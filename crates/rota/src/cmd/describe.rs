@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::failure::Done;
 use crate::output::{Ink, Paint, bytes, clean, since, span};
 
-pub(super) fn run(context: &Context, args: &DescribeArgs) -> Done {
+pub(crate) fn run(context: &Context, args: &DescribeArgs) -> Done {
     let list =
         context.block_on(async { Ok(context.client().await?.apps(&args.targets).await?) })?;
     let mut out = context.out();

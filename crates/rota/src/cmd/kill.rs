@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::daemon::wait_until_gone;
 use crate::failure::{Done, Failure, Stop};
 
-pub(super) fn run(context: &Context, args: &KillArgs) -> Done {
+pub(crate) fn run(context: &Context, args: &KillArgs) -> Done {
     let home = context.home()?;
     let code = context.block_on(async {
         let client = match Client::connect(home.path()).await {

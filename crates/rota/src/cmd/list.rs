@@ -69,7 +69,7 @@ pub(super) fn run(context: &Context, args: &ListArgs) -> Done {
 }
 
 /// The workers of these apps. What is not a terminal gets every column.
-pub(super) fn table(apps: &[AppView], paint: Paint) -> Table {
+pub(crate) fn table(apps: &[AppView], paint: Paint) -> Table {
     let workers = || apps.iter().flat_map(|app| &app.workers);
     let all = paint.columns.is_none() || workers().any(|worker| fresh(worker).is_some());
     let width = if all { COLUMNS.len() } else { FROM_OUTSIDE };

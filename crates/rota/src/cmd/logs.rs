@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::failure::{Done, Stop};
 use crate::output::{Ink, Out};
 
-pub(super) fn run(context: &Context, args: LogsArgs) -> Done {
+pub(crate) fn run(context: &Context, args: LogsArgs) -> Done {
     let query = LogsQuery {
         targets: args.targets,
         lines: args.lines,

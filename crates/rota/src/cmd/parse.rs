@@ -76,6 +76,8 @@ fn verb(context: &Context, verb: VerbArgs) -> Done {
         VerbArgs::Signal(args) => signal::run(context, args),
         VerbArgs::Stack(args) => stack::run(context, args),
         VerbArgs::Profile(args) => profile::run(context, args),
+        // Only behind a flag of rota's own: otherwise the line never comes here.
+        VerbArgs::Pm2(args) => crate::pm2::verb(&args.rest),
         VerbArgs::Ping(args) => ping::run(context, &args),
         VerbArgs::Startup(args) => startup::install(context, &args),
         VerbArgs::Unstartup(args) => startup::remove(context, &args),

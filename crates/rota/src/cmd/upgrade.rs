@@ -9,7 +9,7 @@ use crate::args::UpgradeArgs;
 use crate::context::Context;
 use crate::failure::{Done, Failure, Stop};
 
-pub(super) fn run(context: &Context, args: &UpgradeArgs) -> Done {
+pub(crate) fn run(context: &Context, args: &UpgradeArgs) -> Done {
     let program = program(args.program.as_deref())?;
     let request = UpgradeRequest { program };
     context.block_on(async {

@@ -35,9 +35,8 @@ impl Home {
         Ok(Self { path })
     }
 
-    /// A folder of a test.
-    #[cfg(test)]
-    pub fn at(path: PathBuf) -> Self {
+    /// That folder, an absolute path.
+    pub fn of(path: PathBuf) -> Self {
         Self { path }
     }
 

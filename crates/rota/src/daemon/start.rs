@@ -274,7 +274,7 @@ mod tests {
     use super::*;
 
     fn home(folder: &tempfile::TempDir) -> Home {
-        let home = Home::at(folder.path().join("h"));
+        let home = Home::of(folder.path().join("h"));
         home.prepare().unwrap();
         home
     }

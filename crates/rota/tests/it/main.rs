@@ -36,6 +36,7 @@ mod limits;
 mod listen_fds;
 mod loss;
 mod notify;
+mod pm2;
 mod profile;
 mod programs;
 mod proxies;

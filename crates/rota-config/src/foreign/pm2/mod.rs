@@ -22,6 +22,7 @@ use super::shared::Place;
 
 pub use dump::{Dump, Known};
 pub use reference::reference;
+pub use time_format::strftime;
 
 /// Names that a file may have for its list of apps.
 const LISTS: [&str; 2] = ["apps", "pm2"];

@@ -33,7 +33,7 @@ const TOKENS: [(&str, &str); 27] = [
 ];
 
 /// The format in the words of strftime. What day.js does not know stands for itself, there as here.
-pub(super) fn strftime(format: &str) -> String {
+pub fn strftime(format: &str) -> String {
     let mut made = String::new();
     let mut rest = format;
     while let Some(first) = rest.chars().next() {
