@@ -45,7 +45,7 @@ pub use inside::{
     ResponsesView,
 };
 pub use io::HyperIo;
-pub use logs::{LogLine, LogsQuery, Stream, StreamFilter};
+pub use logs::{FlushRequest, FlushResponse, LogLine, LogsQuery, Stream, StreamFilter};
 pub use plan::{
     PlanAction, PlanChange, PlanEntry, PlanEnv, PlanOther, PlanRequest, PlanResponse, PlanScale,
 };

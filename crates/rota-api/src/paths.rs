@@ -29,6 +29,10 @@ pub const STACK: &str = "/v1/stack";
 pub const PROFILE: &str = "/v1/profile";
 /// `GET` with [`crate::LogsQuery`] as query → one [`crate::LogLine`] per line.
 pub const LOGS: &str = "/v1/logs";
+/// `POST` [`crate::FlushRequest`] → [`crate::FlushResponse`].
+pub const FLUSH: &str = "/v1/logs/flush";
+/// `POST` → nothing: log files are opened anew, as by SIGUSR1.
+pub const REOPEN: &str = "/v1/logs/reopen";
 
 /// The content type of event streams.
 pub const NDJSON: &str = "application/x-ndjson";

@@ -5,6 +5,9 @@ use crate::{LogsQuery, StreamFilter};
 /// Most targets or parameters that a query may have.
 const MAX_PAIRS: usize = 1000;
 
+/// The word for all lines.
+const ALL: &str = "all";
+
 /// Encodes a value for a query (RFC 3986: everything but the unreserved characters).
 pub(crate) fn encode(text: &str, into: &mut String) {
     for byte in text.bytes() {
@@ -91,10 +94,20 @@ impl LogsQuery {
             query.push('&');
         }
         let stream = self.stream.as_str();
+        let lines = self.lines.map_or(ALL.to_owned(), |lines| lines.to_string());
         query.push_str(&format!(
-            "lines={}&follow={}&stream={stream}",
-            self.lines, self.follow
+            "lines={lines}&follow={}&stream={stream}",
+            self.follow
         ));
+        for (key, time) in [("since", self.since), ("until", self.until)] {
+            if let Some(time) = time {
+                query.push_str(&format!("&{key}={time}"));
+            }
+        }
+        if let Some(grep) = &self.grep {
+            query.push_str("&grep=");
+            encode(grep, &mut query);
+        }
         query
     }
 
@@ -108,7 +121,11 @@ impl LogsQuery {
             let bad = || format!("`{value}` is not a value for `{key}`");
             match key.as_str() {
                 "target" => read.targets.push(value),
-                "lines" => read.lines = value.parse().map_err(|_| bad())?,
+                "lines" if value == ALL => read.lines = None,
+                "lines" => read.lines = Some(value.parse().map_err(|_| bad())?),
+                "since" => read.since = Some(value.parse().map_err(|_| bad())?),
+                "until" => read.until = Some(value.parse().map_err(|_| bad())?),
+                "grep" => read.grep = Some(value),
                 "follow" => {
                     read.follow = match value.as_str() {
                         "" | "1" | "true" => true,
@@ -137,9 +154,12 @@ mod tests {
     fn queries_come_back_equal() {
         let query = LogsQuery {
             targets: vec!["a b&c=d".into(), "café:0".into()],
-            lines: 3,
+            lines: None,
             follow: true,
             stream: StreamFilter::Err,
+            since: Some(1),
+            until: Some(u64::MAX),
+            grep: Some("a|b&c=+ ".into()),
         };
         assert_eq!(LogsQuery::from_query(&query.to_query()), Ok(query.clone()));
         let text = targets_to_query(&query.targets);
@@ -157,9 +177,10 @@ mod tests {
     fn too_many_parameters_are_an_error_and_not_another_question() {
         let mut query = LogsQuery {
             targets: vec!["api".into(); MAX_PAIRS - 3],
-            lines: 3,
+            lines: Some(3),
             follow: true,
             stream: StreamFilter::Err,
+            ..LogsQuery::default()
         };
         assert_eq!(LogsQuery::from_query(&query.to_query()), Ok(query.clone()));
         query.targets.push("web".into());
@@ -174,6 +195,7 @@ mod tests {
         for query in [
             "target=%zz",
             "lines=x",
+            "since=yesterday",
             "follow=maybe",
             "stream=in",
             "x=1",

@@ -166,9 +166,14 @@ fn log_hub(home: &Home, foreground: bool) -> Result<LogHub, BootError> {
     LogHub::start(LogOptions {
         dir: home.logs(),
         terminal,
+        journald: output::JOURNALD.into(),
         on_trouble: Box::new(|trouble| match trouble {
             LogTrouble::Failing { path, error } => output::tell(&format!(
                 "rota: {} cannot be written: {error}; output is being lost, the apps go on",
+                path.display()
+            )),
+            LogTrouble::Growing { path, error } => output::tell(&format!(
+                "rota: {} cannot be put aside: {error}; it grows",
                 path.display()
             )),
             LogTrouble::Recovered { lost_lines } => {

@@ -233,9 +233,12 @@ impl Supervisor {
             generation,
             stream,
         };
+        let (logs, cwd) = (&prepared.spec.logs, &prepared.spec.cwd);
         let readers = vec![
-            self.logs.attach(source(Stream::Out), pipes.out)?,
-            self.logs.attach(source(Stream::Err), pipes.err)?,
+            self.logs
+                .attach(source(Stream::Out), logs, cwd, pipes.out)?,
+            self.logs
+                .attach(source(Stream::Err), logs, cwd, pipes.err)?,
         ];
         Ok(Worker {
             app,

@@ -25,10 +25,7 @@ impl Supervisor {
                 self.shut_down(again, Caller::default());
             }
             Signal::QUIT => self.shut_down(true, Caller::default()),
-            Signal::USR1 => {
-                self.say("reopening the log files");
-                self.logs.reopen();
-            }
+            Signal::USR1 => self.reopen_logs(),
             Signal::TTIN => self.scale_all(1),
             Signal::TTOU => self.scale_all(-1),
             _ => {}

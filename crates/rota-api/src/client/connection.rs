@@ -12,10 +12,10 @@ use super::events::Events;
 use super::follow::LogLines;
 use super::link::Link;
 use crate::{
-    AppList, CommandRequest, ConfigRequest, ConfigResponse, EnvRequest, EnvResponse, LogsQuery,
-    PlanRequest, PlanResponse, ProfileRequest, ProfileSource, ResurrectRequest, ShutdownRequest,
-    SignalRequest, SignalResponse, StackRequest, StackResponse, StartRequest, UpgradeRequest,
-    Version, paths, targets_to_query,
+    AppList, CommandRequest, ConfigRequest, ConfigResponse, EnvRequest, EnvResponse, FlushRequest,
+    FlushResponse, LogsQuery, PlanRequest, PlanResponse, ProfileRequest, ProfileSource,
+    ResurrectRequest, ShutdownRequest, SignalRequest, SignalResponse, StackRequest, StackResponse,
+    StartRequest, UpgradeRequest, Version, paths, targets_to_query,
 };
 
 /// A connection to the daemon. Must be used inside a tokio runtime with IO and time.
@@ -203,6 +203,23 @@ impl Client {
             })?;
         let socket = self.link.socket().map(Path::to_owned);
         Ok((source, Download::new(response, socket)))
+    }
+
+    /// Empties logs.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn flush(&mut self, request: &FlushRequest) -> Result<FlushResponse, ClientError> {
+        self.link.value(&Ask::post(paths::FLUSH, request)?).await
+    }
+
+    /// Has log files opened anew.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn reopen_logs(&mut self) -> Result<(), ClientError> {
+        let _nothing: serde_json::Value = self.link.value(&Ask::post(paths::REOPEN, &())?).await?;
+        Ok(())
     }
 
     /// Reads output; with `follow` without end.

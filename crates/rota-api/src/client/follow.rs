@@ -50,7 +50,7 @@ impl LogLines {
 
     async fn resume(&mut self, broke: ClientError) -> Result<Option<LogLine>, ClientError> {
         // Past lines have been shown.
-        self.query.lines = 0;
+        self.query.lines = Some(0);
         let ask = ask(&self.query);
         self.link.again(&ask, broke).await?;
         let response = self.link.head(&ask).await?;
@@ -59,6 +59,7 @@ impl LogLines {
             app: String::new(),
             slot: 0,
             worker: None,
+            generation: None,
             stream: Stream::Err,
             time: None,
             text: RESUMED.to_owned(),

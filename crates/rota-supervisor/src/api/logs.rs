@@ -4,25 +4,28 @@ use std::rc::Rc;
 
 use hyper::Request;
 use hyper::body::Incoming;
-use rota_api::{ApiError, ErrorCode, LogLine, LogsQuery, StreamFilter};
+use regex_lite::RegexBuilder;
+use rota_api::{
+    ApiError, ErrorCode, FlushRequest, FlushResponse, LogLine, LogsQuery, StreamFilter,
+};
 
 use super::http::{self, Answer, LineSender};
-use crate::output::{self, FileTail, Filter, Followed, LogTarget};
+use crate::output::{self, Filter, Followed, LogTarget, PastLine, Wanted};
 use crate::supervisor::Supervisor;
 
-/// The most past lines per file that one may ask for.
-const MAX_LINES: u32 = 100_000;
+/// How large an expression may become when it is made ready.
+const EXPRESSION_BYTES: usize = 1024 * 1024;
 
 /// Answers with lines of JSON; a reader that is too slow is told how many lines it has missed.
 pub(super) async fn answer(
     supervisor: &Rc<Supervisor>,
     request: Request<Incoming>,
 ) -> Result<Answer, ApiError> {
-    let mut query = LogsQuery::from_query(request.uri().query().unwrap_or_default())
+    let query = LogsQuery::from_query(request.uri().query().unwrap_or_default())
         .map_err(|why| ApiError::new(ErrorCode::BadRequest, why))?;
-    query.lines = query.lines.min(MAX_LINES);
+    let wanted = wanted(&query)?;
     let filter = Filter {
-        targets: targets(supervisor, &query)?,
+        targets: targets(supervisor, &query.targets)?,
         stream: match query.stream {
             StreamFilter::Both => None,
             StreamFilter::Out => Some(output::Stream::Out),
@@ -33,14 +36,23 @@ pub(super) async fn answer(
     let live = query
         .follow
         .then(|| supervisor.logs.subscribe(filter.clone()));
-    let past = supervisor.logs.read_back(filter, query.lines as usize);
+    let logs = supervisor.logs_of(filter);
+    let past = supervisor.logs.read_back(logs, wanted);
     let (answer, lines) = http::output_stream();
+    let supervisor = Rc::clone(supervisor);
     tokio::task::spawn_local(async move {
-        for file in past.await {
-            if !send_past(&lines, file).await {
-                return;
+        match past.await {
+            Ok(mut past) => {
+                while let Some(line) = past.next().await {
+                    // A reader gets the time that it needs for what lies in files; only live lines do not wait.
+                    if !lines.send_waiting(&past_line(line)).await {
+                        return;
+                    }
+                }
             }
+            Err(error) => supervisor.say(&format!("log files cannot be read back: {error}")),
         }
+        drop(supervisor);
         if let Some(live) = live {
             follow(live, &lines).await;
         }
@@ -48,22 +60,57 @@ pub(super) async fn answer(
     Ok(answer)
 }
 
-async fn send_past(lines: &LineSender, file: FileTail) -> bool {
-    for text in file.lines {
-        let line = LogLine {
-            app: file.app.to_string(),
-            slot: file.slot,
-            worker: None,
-            stream: stream(file.stream),
-            time: None,
-            text,
-        };
-        // A reader gets the time that it needs for what lies in files; only live lines do not wait.
-        if !lines.send_waiting(&line).await {
-            return false;
-        }
+/// Empties logs.
+pub(super) async fn flush(
+    supervisor: &Rc<Supervisor>,
+    request: Request<Incoming>,
+) -> Result<Answer, ApiError> {
+    let request: FlushRequest = http::read_json(request.into_body()).await?;
+    let filter = Filter {
+        targets: targets(supervisor, &request.targets)?,
+        stream: None,
+    };
+    let logs = supervisor.logs_of(filter);
+    let emptied = supervisor.logs.empty(logs).await;
+    Ok(http::json(&FlushResponse {
+        files: emptied.files,
+        bytes: emptied.bytes,
+        errors: emptied.errors,
+    }))
+}
+
+/// Opens log files anew.
+pub(super) fn reopen(supervisor: &Rc<Supervisor>) -> Answer {
+    supervisor.reopen_logs();
+    http::json(&serde_json::json!({}))
+}
+
+fn wanted(query: &LogsQuery) -> Result<Wanted, ApiError> {
+    let grep = query.grep.as_ref().map(|text| {
+        let builder = RegexBuilder::new(text).size_limit(EXPRESSION_BYTES).build();
+        builder.map_err(|error| {
+            let why = format!("`{text}` is no regular expression: {error}");
+            ApiError::new(ErrorCode::BadRequest, why)
+        })
+    });
+    Ok(Wanted {
+        lines: query.lines.map(u64::from),
+        since: query.since,
+        until: query.until,
+        grep: grep.transpose()?,
+    })
+}
+
+fn past_line(line: PastLine) -> LogLine {
+    LogLine {
+        app: line.app.to_string(),
+        slot: line.slot.unwrap_or(0),
+        worker: line.worker,
+        generation: line.generation,
+        stream: stream(line.stream),
+        time: line.time,
+        text: line.text,
     }
-    true
 }
 
 async fn follow(mut live: output::Subscription, lines: &LineSender) {
@@ -77,6 +124,7 @@ async fn follow(mut live: output::Subscription, lines: &LineSender) {
                 app: line.source.app.to_string(),
                 slot: line.source.slot,
                 worker: Some(line.source.worker),
+                generation: Some(line.source.generation),
                 stream: stream(line.source.stream),
                 time: Some(line.time),
                 text: line.text().into_owned(),
@@ -85,6 +133,7 @@ async fn follow(mut live: output::Subscription, lines: &LineSender) {
                 app: String::new(),
                 slot: 0,
                 worker: None,
+                generation: None,
                 stream: rota_api::Stream::Err,
                 time: None,
                 text: format!("{count} lines left out: they came faster than they were read"),
@@ -104,11 +153,11 @@ fn stream(stream: output::Stream) -> rota_api::Stream {
     }
 }
 
-fn targets(supervisor: &Rc<Supervisor>, query: &LogsQuery) -> Result<Vec<LogTarget>, ApiError> {
-    if query.targets.is_empty() || query.targets.iter().any(|target| target == "all") {
+fn targets(supervisor: &Rc<Supervisor>, targets: &[String]) -> Result<Vec<LogTarget>, ApiError> {
+    if targets.is_empty() || targets.iter().any(|target| target == "all") {
         return Ok(Vec::new());
     }
-    let chosen = supervisor.select(&query.targets)?;
+    let chosen = supervisor.select(targets)?;
     let names = supervisor.names(&chosen);
     Ok(chosen
         .into_iter()

@@ -39,6 +39,8 @@ pub(super) async fn answer(supervisor: &Rc<Supervisor>, request: Request<Incomin
         (&Method::POST, paths::RESURRECT) => resurrect(supervisor, request).await,
         (&Method::POST, paths::UPGRADE) => upgrade(supervisor, request).await,
         (&Method::GET, paths::LOGS) => logs::answer(supervisor, request).await,
+        (&Method::POST, paths::FLUSH) => logs::flush(supervisor, request).await,
+        (&Method::POST, paths::REOPEN) => Ok(logs::reopen(supervisor)),
         (method, path) => Err(ApiError::new(
             ErrorCode::NotFound,
             format!("there is no {method} {path}"),

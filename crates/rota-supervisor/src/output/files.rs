@@ -8,21 +8,30 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::names::FileKey;
+use super::aside;
+use super::form::Spoken;
+use super::route::Target;
+use super::tend::Tender;
+use super::times::{self, TimesWriter};
+use super::underway::Underway;
 
 /// How often a failing file is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// How many files are held open; beyond it all are closed, and opened again when needed.
-const OPEN_FILES: usize = 512;
+/// The same for one that cannot be put aside.
+const RETRY_ROTATION: Duration = Duration::from_secs(60);
+/// How many files are held open, each with its times; beyond it all are closed, and opened again when needed.
+const OPEN_FILES: usize = 256;
+/// How far a file may grow beyond its size for the sake of a line that does not end.
+const LINE_PATIENCE: u64 = 1024 * 1024;
 
 /// Trouble with the log files. The apps are not affected.
 #[derive(Debug)]
@@ -31,6 +40,13 @@ pub enum LogTrouble {
     /// files with the same error.
     Failing {
         /// The first file that has it.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file is not put aside although it should be: it grows.
+    Growing {
+        /// The file.
         path: PathBuf,
         /// Why.
         error: io::Error,
@@ -59,32 +75,68 @@ struct Failure {
 
 #[derive(Default)]
 struct LogFile {
-    file: Option<File>,
+    open: Option<Open>,
     failure: Option<Failure>,
     /// The last write stopped within a line.
     torn: bool,
+    /// The app that wrote last.
+    owner: Arc<str>,
+    /// It could not be put aside: not tried again before.
+    rotate_after: Option<Instant>,
+}
+
+/// A file that is open.
+struct Open {
+    file: File,
+    length: u64,
+    /// When it is put aside whatever its size, in milliseconds since the Unix epoch.
+    due: u64,
+    /// Its last line has not ended.
+    within_line: bool,
+    times: TimesWriter,
+}
+
+impl Open {
+    fn is_due(&self, target: &Target, now: u64) -> bool {
+        let size = target.rotate.size.map_or(0, |size| size.bytes());
+        let large = size > 0 && self.length >= size;
+        let patience = self.within_line && self.length < size.saturating_add(LINE_PATIENCE);
+        self.length > 0 && (large || now >= self.due) && !patience
+    }
 }
 
 /// Owned by the writer's thread.
 pub(super) struct LogFiles {
-    dir: PathBuf,
-    files: HashMap<Arc<FileKey>, LogFile>,
+    files: HashMap<Arc<Path>, LogFile>,
     open: usize,
+    around: Around,
     losses: Arc<LossCounters>,
     lost_in_incident: u64,
     on_trouble: Box<dyn Fn(LogTrouble) + Send>,
 }
 
+/// What the writing of every file needs.
+struct Around {
+    dir: PathBuf,
+    underway: Underway,
+    tender: Tender,
+}
+
 impl LogFiles {
     pub fn new(
         dir: PathBuf,
+        tender: Tender,
         losses: Arc<LossCounters>,
         on_trouble: Box<dyn Fn(LogTrouble) + Send>,
     ) -> Self {
         Self {
-            dir,
             files: HashMap::new(),
             open: 0,
+            around: Around {
+                dir,
+                underway: Underway::default(),
+                tender,
+            },
             losses,
             lost_in_incident: 0,
             on_trouble,
@@ -92,12 +144,26 @@ impl LogFiles {
     }
 
     pub fn dir(&self) -> &Path {
-        &self.dir
+        &self.around.dir
+    }
+
+    pub fn tender(&self) -> &Tender {
+        &self.around.tender
     }
 
     /// Appends, or counts what could not be.
-    pub fn append(&mut self, key: &Arc<FileKey>, bytes: &[u8], lines: u64, now: Instant) {
-        let file = self.files.entry(Arc::clone(key)).or_default();
+    pub fn append(
+        &mut self,
+        target: &Target,
+        bytes: &[u8],
+        lines: u64,
+        spoken: Spoken<'_>,
+        now: Instant,
+    ) {
+        let file = match self.files.get_mut(&target.path) {
+            Some(file) => file,
+            None => self.files.entry(Arc::clone(&target.path)).or_default(),
+        };
         let waits = file
             .failure
             .as_ref()
@@ -105,7 +171,13 @@ impl LogFiles {
         if waits {
             return self.lose(bytes.len(), lines);
         }
-        match write(file, &mut self.open, key, &self.dir, bytes) {
+        let rotated = file.rotate(&mut self.open, &mut self.around, target, spoken.time, now);
+        if let Err(error) = rotated {
+            let path = target.path.to_path_buf();
+            (self.on_trouble)(LogTrouble::Growing { path, error });
+        }
+        let mut left = bytes;
+        match file.write(&mut self.open, &mut self.around, target, &mut left, spoken) {
             Ok(()) => {
                 let recovered = file.failure.take().is_some();
                 if recovered {
@@ -113,8 +185,13 @@ impl LogFiles {
                 }
             }
             Err(error) => {
-                self.failed(key, error, now);
-                self.lose(bytes.len(), lines);
+                self.failed(&target.path, error, now);
+                // What was written of it is there.
+                let lines = match left.len() == bytes.len() {
+                    true => lines,
+                    false => memchr::memchr_iter(b'\n', left).count() as u64,
+                };
+                self.lose(left.len(), lines);
             }
         }
         if self.open > OPEN_FILES {
@@ -122,11 +199,34 @@ impl LogFiles {
         }
     }
 
+    /// Empties a log; what was put aside of it is the tender's.
+    pub fn empty(&mut self, path: &Path) -> io::Result<u64> {
+        let (folder, name) = aside::split(path);
+        let folder = match open_folder(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            folder => folder?,
+        };
+        let file = match open_in(&folder, &name, OFlags::WRONLY) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            file => file?,
+        };
+        let length = file.metadata()?.len();
+        file.set_len(0)?;
+        let _ = fs::remove_file(times::path(&self.around.dir, path, None));
+        if let Some(known) = self.files.get_mut(path) {
+            self.open -= usize::from(known.open.take().is_some());
+            known.torn = false;
+        }
+        Ok(length)
+    }
+
     /// Closes all files: they are opened again, by name, at the next line. Failing ones are tried
     /// again at once, since somebody probably has mended something.
     pub fn reopen(&mut self) {
+        self.around.underway.reopen();
         for file in self.files.values_mut() {
-            file.file = None;
+            file.open = None;
+            file.rotate_after = None;
             if let Some(failure) = &mut file.failure {
                 failure.last_try -= RETRY;
             }
@@ -139,10 +239,10 @@ impl LogFiles {
     /// Closes the app's files and forgets them; they stay on disk.
     pub fn remove_app(&mut self, app: &str) {
         let mut was_failing = false;
-        self.files.retain(|key, file| {
-            let stays = *key.app != *app;
+        self.files.retain(|_, file| {
+            let stays = *file.owner != *app;
             if !stays {
-                self.open -= usize::from(file.file.is_some());
+                self.open -= usize::from(file.open.is_some());
                 was_failing |= file.failure.is_some();
             }
             stays
@@ -152,15 +252,15 @@ impl LogFiles {
         }
     }
 
-    fn failed(&mut self, key: &Arc<FileKey>, error: io::Error, now: Instant) {
+    fn failed(&mut self, path: &Path, error: io::Error, now: Instant) {
         let code = error.raw_os_error().unwrap_or(0);
         let known = self
             .files
             .values()
             .filter_map(|file| file.failure.as_ref())
             .any(|failure| failure.code == code);
-        if let Some(file) = self.files.get_mut(key) {
-            self.open -= usize::from(file.file.take().is_some());
+        if let Some(file) = self.files.get_mut(path) {
+            self.open -= usize::from(file.open.take().is_some());
             file.failure = Some(Failure {
                 code,
                 last_try: now,
@@ -168,7 +268,7 @@ impl LogFiles {
         }
         self.count_failing();
         if !known {
-            let path = key.path(&self.dir);
+            let path = path.to_owned();
             (self.on_trouble)(LogTrouble::Failing { path, error });
         }
     }
@@ -197,55 +297,174 @@ impl LogFiles {
     }
 }
 
-fn write(
-    log: &mut LogFile,
-    open_files: &mut usize,
-    key: &FileKey,
-    dir: &Path,
-    bytes: &[u8],
-) -> io::Result<()> {
-    let file = match &mut log.file {
-        Some(file) => file,
-        None => {
-            let file = open(dir, &key.file_name())?;
-            *open_files += 1;
-            log.file.insert(file)
+impl LogFile {
+    fn write(
+        &mut self,
+        open_files: &mut usize,
+        around: &mut Around,
+        target: &Target,
+        left: &mut &[u8],
+        spoken: Spoken<'_>,
+    ) -> io::Result<()> {
+        let bytes = *left;
+        if *self.owner != *spoken.source.app {
+            self.owner = Arc::clone(&spoken.source.app);
+        }
+        let open = match &mut self.open {
+            Some(open) => open,
+            None => {
+                let open = open(around, target)?;
+                *open_files += 1;
+                self.open.insert(open)
+            }
+        };
+        // Without it a death at this moment would leave a torn line: no reason not to write.
+        let length = bytes.len() + usize::from(self.torn);
+        let _ = around
+            .underway
+            .begin(&around.dir, &target.path, &open.file, length);
+        if self.torn {
+            open.file.write_all(b"\n")?;
+            open.length += 1;
+            self.torn = false;
+        }
+        let start = open.length;
+        while !left.is_empty() {
+            match open.file.write(left) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.torn = left[written - 1] != b'\n';
+                    open.length += written as u64;
+                    *left = &left[written..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // A piece of a very long line ends without a line break and is whole all the same.
+        self.torn = false;
+        open.within_line = bytes.last().is_some_and(|&byte| byte != b'\n');
+        let place = || times::path(&around.dir, &target.path, None);
+        open.times.note(place, start, spoken.time, spoken.source);
+        Ok(())
+    }
+
+    /// Puts the file aside if that is due. One that cannot be put aside is written on; it is told once.
+    fn rotate(
+        &mut self,
+        open_files: &mut usize,
+        around: &mut Around,
+        target: &Target,
+        time: u64,
+        now: Instant,
+    ) -> io::Result<()> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        if self.torn || !open.is_due(target, time) {
+            return Ok(());
+        }
+        if self.rotate_after.is_some_and(|after| now < after) {
+            return Ok(());
+        }
+        let told = self.rotate_after.is_some();
+        // Somebody else may have emptied it, or moved it away.
+        let meta = open.file.metadata()?;
+        open.length = meta.len();
+        if !open.is_due(target, time) {
+            return Ok(());
+        }
+        match put_aside(around, target, &meta, time) {
+            Ok(()) => {
+                self.rotate_after = None;
+                *open_files -= 1;
+                self.open = None;
+                Ok(())
+            }
+            Err(error) => {
+                self.rotate_after = Some(now + RETRY_ROTATION);
+                match told {
+                    true => Ok(()),
+                    false => Err(error),
+                }
+            }
+        }
+    }
+}
+
+/// Gives the file its other name. One that has another name already, since somebody else rotates, is just opened anew.
+fn put_aside(around: &Around, target: &Target, meta: &fs::Metadata, time: u64) -> io::Result<()> {
+    let (folder, name) = aside::split(&target.path);
+    let folder = open_folder(&folder)?;
+    let there = rustix::fs::statat(&folder, name.as_str(), AtFlags::SYMLINK_NOFOLLOW);
+    let is_ours = there.is_ok_and(|there| there.st_ino == meta.ino() && there.st_dev == meta.dev());
+    if !is_ours {
+        return Ok(());
+    }
+    let mut time = time;
+    let stamp = loop {
+        let stamp = aside::stamp(time);
+        let new = format!("{name}.{stamp}");
+        let taken = rustix::fs::accessat(
+            &folder,
+            format!("{new}.gz"),
+            rustix::fs::Access::EXISTS,
+            AtFlags::empty(),
+        );
+        let renamed = match taken {
+            Ok(()) => Err(Errno::EXIST),
+            Err(_) => rustix::fs::renameat_with(
+                &folder,
+                name.as_str(),
+                &folder,
+                new.as_str(),
+                RenameFlags::NOREPLACE,
+            ),
+        };
+        match renamed {
+            Ok(()) => break stamp,
+            Err(Errno::EXIST) => time += 1,
+            Err(error) => return Err(error.into()),
         }
     };
-    if log.torn {
-        file.write_all(b"\n")?;
-        log.torn = false;
-    }
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        match file.write(rest) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                log.torn = rest[written - 1] != b'\n';
-                rest = &rest[written..];
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    // A piece of a very long line ends without a line break and is whole all the same.
-    log.torn = false;
+    times::follow(&around.dir, &target.path, &stamp);
+    around.tender.tend(target.clone());
     Ok(())
 }
 
-fn open(dir: &Path, name: &str) -> io::Result<File> {
-    let folder = match open_folder(dir) {
+fn open(around: &mut Around, target: &Target) -> io::Result<Open> {
+    let (dir, name) = aside::split(&target.path);
+    let folder = match open_folder(&dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
-                .create(dir)?;
-            open_folder(dir)?
+                .create(&dir)?;
+            open_folder(&dir)?
         }
         result => result?,
     };
     let flags = OFlags::APPEND | OFlags::WRONLY | OFlags::CREATE;
-    open_in(&folder, name, flags)
+    let file = open_in(&folder, &name, flags)?;
+    let meta = file.metadata()?;
+    let begun = match meta.len() {
+        0 => std::time::SystemTime::now(),
+        // Written last: whoever finds a file of yesterday puts it aside.
+        _ => meta.modified()?,
+    };
+    let period = target.rotate.every;
+    let due = period.map_or(u64::MAX, |period| {
+        aside::period_end(period, aside::millis(begun))
+    });
+    // What an earlier one has left undone.
+    around.tender.tend(target.clone());
+    Ok(Open {
+        length: meta.len(),
+        due,
+        within_line: false,
+        times: TimesWriter::default(),
+        file,
+    })
 }
 
 /// The folder of the log files. A link in its place is not followed: it would lead wherever somebody wants.

@@ -45,6 +45,18 @@ impl Filter {
             });
         place && self.stream.is_none_or(|wanted| wanted == stream)
     }
+
+    /// Can output that is wanted be in this log? Without a slot it is of several workers.
+    pub fn wants_log(&self, app: &str, slot: Option<u32>, stream: Stream) -> bool {
+        match slot {
+            Some(slot) => self.wants(app, slot, stream),
+            None => {
+                let targets = &self.targets;
+                let whose = targets.is_empty() || targets.iter().any(|t| *t.app == *app);
+                whose && self.stream.is_none_or(|wanted| wanted == stream)
+            }
+        }
+    }
 }
 
 /// What a follower gets.

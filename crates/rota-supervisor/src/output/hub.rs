@@ -4,30 +4,37 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rota_config::{LogSpec, ShowAs};
 use rota_sys::signal::{Signal, Signals};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::consume::{Consume, Peek};
 use super::files::{LogFiles, LossCounters};
 use super::follow::Followers;
 use super::inspector::InspectorWatch;
-use super::names::FileKey;
+use super::journal::Journal;
 use super::queue::Queue;
+use super::readback::{Logs, Past, Wanted};
 use super::reader::{READ_SIZE, Reader};
+use super::route::Route;
 use super::split::{Piece, Splitter};
 use super::tail::Tail;
+use super::tend::Tender;
 use super::terminal::TerminalSink;
-use super::writer::{self, FileJob};
+use super::writer::{self, Chunk, Emptied, FileJob};
 use super::{
-    FileTail, Filter, LineEnd, LogLine, LogTrouble, Source, Stream, Subscription, Terminal,
+    Filter, LineEnd, LogLine, LogTrouble, Source, Stream, Subscription, Terminal, readback,
 };
 
+/// How much a look into a pipe may show.
+const PEEK_SIZE: usize = 256 * 1024;
 /// The number of SIGXFSZ, on every architecture that rota runs on.
 const SIGXFSZ: i32 = 25;
 /// How long a full queue is waited for where waiting must end: for what a dead worker left behind,
@@ -40,6 +47,8 @@ pub struct LogOptions {
     pub dir: PathBuf,
     /// In foreground mode: where the output is shown, too.
     pub terminal: Option<Terminal>,
+    /// The socket of journald.
+    pub journald: PathBuf,
     /// Told when files cannot be written, and when they can be again. Called on the writer's thread.
     pub on_trouble: Box<dyn Fn(LogTrouble) + Send>,
 }
@@ -65,8 +74,11 @@ pub struct LogHub {
 
 /// What readers and the hub have in common; on one thread.
 pub(super) struct Shared {
+    dir: PathBuf,
     files: Arc<Queue<FileJob>>,
     terminal: Option<TerminalSink>,
+    journal: Journal,
+    pub(super) peek: Peek,
     losses: Arc<LossCounters>,
     tails: RefCell<HashMap<u64, Tail>>,
     inspectors: RefCell<HashMap<u64, Rc<InspectorWatch>>>,
@@ -87,15 +99,24 @@ impl LogHub {
         block_signals_of_writing()?;
         let losses = Arc::new(LossCounters::default());
         let files = Arc::new(Queue::new(writer::WAITING_BYTES));
-        let log_files = LogFiles::new(options.dir, Arc::clone(&losses), options.on_trouble);
+        let tender = Tender::start(&options.dir)?;
+        let log_files = LogFiles::new(
+            options.dir.clone(),
+            tender,
+            Arc::clone(&losses),
+            options.on_trouble,
+        );
         writer::start(Arc::clone(&files), log_files)?;
         let terminal = match options.terminal {
             Some(terminal) => Some(TerminalSink::start(terminal, Arc::clone(&losses))?),
             None => None,
         };
         let shared = Shared {
+            dir: options.dir,
             files,
             terminal,
+            journal: Journal::new(options.journald),
+            peek: Peek::new(PEEK_SIZE)?,
             losses,
             tails: RefCell::default(),
             inspectors: RefCell::default(),
@@ -108,12 +129,20 @@ impl LogHub {
         })
     }
 
-    /// Reads a pipe from now on, in a task of its own. Must be called within a `LocalSet`.
+    /// Reads a pipe from now on, in a task of its own, and writes to the files that an app has by its specification;
+    /// relative ones are in `cwd`. Must be called within a `LocalSet`.
     ///
     /// # Errors
     ///
     /// When the descriptor is not the reading end of a pipe, or cannot be watched.
-    pub fn attach(&self, source: Source, fd: OwnedFd) -> io::Result<Reader> {
+    pub fn attach(
+        &self,
+        source: Source,
+        logs: &LogSpec,
+        cwd: &Path,
+        fd: OwnedFd,
+    ) -> io::Result<Reader> {
+        let route = Route::of(&self.shared.dir, cwd, logs, &source);
         if let Some(terminal) = &self.shared.terminal {
             terminal.introduce(&source);
         }
@@ -123,7 +152,7 @@ impl LogHub {
             let mut inspectors = self.shared.inspectors.borrow_mut();
             Rc::clone(inspectors.entry(source.worker).or_default())
         });
-        Reader::start(Rc::clone(&self.shared), source, inspector, fd)
+        Reader::start(Rc::clone(&self.shared), source, route, inspector, fd)
     }
 
     /// The last lines that the worker wrote to standard error.
@@ -154,21 +183,35 @@ impl LogHub {
         self.shared.followers.borrow_mut().subscribe(filter)
     }
 
-    /// The last lines of the log files up to this call (not up to the first poll of the future). A
-    /// subscription made in the same turn goes on exactly there.
+    /// Lines of the log files up to this call (not up to the first poll of the future). A subscription made in the same
+    /// turn goes on exactly there. They are read by a thread of its own, no faster than they are taken.
     pub fn read_back(
         &self,
-        filter: Filter,
-        lines: usize,
-    ) -> impl Future<Output = Vec<FileTail>> + use<> {
+        logs: Logs,
+        wanted: Wanted,
+    ) -> impl Future<Output = io::Result<Past>> + use<> {
         let (reply, answer) = oneshot::channel();
-        self.order(FileJob::ReadBack {
-            filter,
-            lines,
-            reply,
-        });
-        // Without an answer the hub is closed: there is nothing to show.
-        async { answer.await.unwrap_or_default() }
+        self.order(FileJob::Snapshot { logs, reply });
+        async {
+            match answer.await {
+                Ok(snapshot) => readback::start(snapshot, wanted),
+                // The hub is closed: there is nothing to show.
+                Err(_) => readback::start(readback::Snapshot::default(), wanted),
+            }
+        }
+    }
+
+    /// Empties log files and removes what was put aside of them.
+    pub fn empty(&self, logs: Logs) -> impl Future<Output = Emptied> + use<> {
+        let (reply, answer) = oneshot::channel();
+        self.order(FileJob::Empty { logs, reply });
+        async {
+            let Ok((emptied, discarded)) = answer.await else {
+                return Emptied::default();
+            };
+            let _ = discarded.await;
+            emptied
+        }
     }
 
     /// Opens the files anew, by name: they may have been moved away.
@@ -234,11 +277,6 @@ impl LogHub {
 }
 
 impl Shared {
-    /// Can what is read now be passed on?
-    pub(super) fn has_room(&self) -> bool {
-        self.files.has_room() && self.terminal.as_ref().is_none_or(TerminalSink::has_room)
-    }
-
     /// Waits until what is read next can be passed on.
     pub(super) async fn room(&self) {
         self.files.room().await;
@@ -247,18 +285,58 @@ impl Shared {
         }
     }
 
-    /// Passes on what was read.
-    pub(super) fn publish(&self, from: &Origin, splitter: &mut Splitter, input: &[u8]) {
-        let mut batch = Batch::new(self, from, input.len());
-        splitter.feed(input, &mut |piece| batch.add(piece));
-        batch.send(input);
+    /// Passes on what was read, with what becomes of the pipe then. True if somebody else sees to that.
+    pub(super) fn publish(
+        &self,
+        from: &Origin,
+        splitter: &mut Splitter,
+        input: &[u8],
+        consume: Option<&Arc<Consume>>,
+    ) -> bool {
+        let mut batch = Batch::new(self, from);
+        if batch.looks_at_lines() || !splitter.is_empty() || input.last() != Some(&b'\n') {
+            batch.file.reserve(input.len());
+            splitter.feed(input, &mut |piece| batch.add(piece));
+        } else {
+            batch.file.extend_from_slice(input);
+            batch.lines = memchr::memchr_iter(b'\n', input).count() as u64;
+        }
+        batch.send(input, consume)
+    }
+
+    /// Passes on one piece: a part of a long line, or the last one, which has no end.
+    pub(super) fn publish_piece(
+        &self,
+        from: &Origin,
+        piece: Piece<'_>,
+        consume: Option<&Arc<Consume>>,
+    ) -> bool {
+        let mut batch = Batch::new(self, from);
+        batch.add(piece);
+        batch.send(piece.bytes, consume)
     }
 
     /// The output has ended: passes on the last, incomplete line.
     pub(super) fn publish_rest(&self, from: &Origin, splitter: &mut Splitter) {
-        let mut batch = Batch::new(self, from, 0);
+        let mut batch = Batch::new(self, from);
         splitter.finish(&mut |piece| batch.add(piece));
-        batch.send(b"");
+        batch.send(b"", None);
+    }
+
+    /// A line that has not ended yet: on a terminal that shows what one worker writes it is seen at once.
+    pub(super) fn show_begin(&self, from: &Origin, input: &[u8]) {
+        let batch = Batch::new(self, from);
+        if let (Some(terminal), None) = (&self.terminal, batch.show) {
+            let new = input.get(from.shown.get()..).unwrap_or_default();
+            if !new.is_empty() {
+                terminal.send(from.source.stream, new.to_vec(), 0);
+                from.shown.set(input.len());
+            }
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.get()
     }
 
     fn close(&self) {
@@ -291,9 +369,13 @@ fn block_signals_of_writing() -> io::Result<()> {
 /// A source, with what is needed again and again.
 pub(super) struct Origin {
     pub source: Arc<Source>,
-    pub key: Arc<FileKey>,
+    pub route: Arc<Route>,
     /// Only for standard error.
     pub inspector: Option<Rc<InspectorWatch>>,
+    /// What was written last will be continued.
+    pub within_line: Cell<bool>,
+    /// So much of what still lies in the pipe is on the terminal already.
+    pub shown: Cell<usize>,
 }
 
 /// What one read brings, on its way to everybody.
@@ -301,33 +383,44 @@ struct Batch<'a> {
     shared: &'a Shared,
     from: &'a Origin,
     followed: bool,
-    named: bool,
+    /// `None`: as it was read.
+    show: Option<ShowAs>,
     time: u64,
     file: Vec<u8>,
     terminal: Vec<u8>,
     lines: u64,
+    broken: bool,
 }
 
 impl<'a> Batch<'a> {
-    fn new(shared: &'a Shared, from: &'a Origin, size: usize) -> Self {
-        let named = shared
-            .terminal
-            .as_ref()
-            .is_some_and(TerminalSink::names_workers);
+    fn new(shared: &'a Shared, from: &'a Origin) -> Self {
+        let named = |terminal: &TerminalSink| match from.route.show {
+            Some(ShowAs::Raw) => None,
+            None => terminal.names_workers().then_some(ShowAs::Prefix),
+            show => show,
+        };
         Self {
             shared,
             from,
             followed: shared.followers.borrow().want(&from.source),
-            named,
+            show: shared.terminal.as_ref().and_then(named),
             time: now(),
-            file: Vec::with_capacity(size),
+            file: Vec::new(),
             terminal: Vec::new(),
             lines: 0,
+            broken: false,
         }
+    }
+
+    /// False: lines need not be told apart.
+    fn looks_at_lines(&self) -> bool {
+        let errors = self.from.source.stream == Stream::Err;
+        errors || self.followed || self.show.is_some() || self.from.route.journald
     }
 
     fn add(&mut self, piece: Piece<'_>) {
         let open_end = piece.end == LineEnd::Broken;
+        self.broken = open_end;
         self.file.extend_from_slice(piece.bytes);
         if !open_end {
             self.file.push(b'\n');
@@ -346,8 +439,11 @@ impl<'a> Batch<'a> {
         if self.followed {
             self.follow(piece);
         }
-        if let (true, Some(terminal)) = (self.named, &self.shared.terminal) {
-            terminal.format(source, piece, &mut self.terminal);
+        if let (Some(show), Some(terminal)) = (self.show, &self.shared.terminal) {
+            terminal.format(source, show, self.time, piece, &mut self.terminal);
+        }
+        if self.from.route.journald {
+            self.shared.journal.send(source, piece.bytes);
         }
     }
 
@@ -365,30 +461,41 @@ impl<'a> Batch<'a> {
         self.shared.followers.borrow().publish(&line);
     }
 
-    fn send(mut self, input: &[u8]) {
+    fn send(mut self, input: &[u8], consume: Option<&Arc<Consume>>) -> bool {
         let stream = self.from.source.stream;
         if let Some(terminal) = &self.shared.terminal {
-            if !self.named {
-                self.terminal.extend_from_slice(input);
+            if self.show.is_none() {
+                let shown = self.from.shown.get();
+                let new = input.get(shown..).unwrap_or_default();
+                self.from.shown.set(shown.saturating_sub(input.len()));
+                self.terminal.extend_from_slice(new);
             }
             if !self.terminal.is_empty() {
                 terminal.send(stream, self.terminal, self.lines);
             }
         }
-        if self.file.is_empty() {
-            return;
+        if self.file.is_empty() || self.from.route.files.is_empty() {
+            return false;
         }
         let (size, lines) = (self.file.len(), self.lines);
-        let job = FileJob::Write {
-            key: Arc::clone(&self.from.key),
+        let chunk = Chunk {
+            source: Arc::clone(&self.from.source),
+            route: Arc::clone(&self.from.route),
             bytes: self.file,
             lines,
+            time: self.time,
+            continues: self.from.within_line.replace(self.broken),
+            broken: self.broken,
+            consume: consume.map(Arc::clone),
         };
-        if !self.shared.files.has_room() || !self.shared.files.push(size, job) {
+        let job = FileJob::Write(Box::new(chunk));
+        let sent = self.shared.files.has_room() && self.shared.files.push(size, job);
+        if !sent {
             let losses = &self.shared.losses;
             losses.lines.fetch_add(lines, Ordering::Relaxed);
             losses.bytes.fetch_add(size as u64, Ordering::Relaxed);
         }
+        sent
     }
 }
 

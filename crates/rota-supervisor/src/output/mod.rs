@@ -8,39 +8,54 @@
 //! let hub = LogHub::start(LogOptions {
 //!     dir: home.logs(),
 //!     terminal: None, // foreground: Some(Terminal::stdio()?)
-//!     on_trouble: Box::new(|trouble| { /* on the writer's thread: LogTrouble::{Failing, Recovered} */ }),
+//!     journald: JOURNALD.into(),
+//!     on_trouble: Box::new(|trouble| { /* on the writer's thread */ }),
 //! })?;
 //! let (ours, theirs) = worker_pipe()?; // or any pipe; `attach` makes it non-blocking
 //! let source = Source { app: "api".into(), slot: 0, worker: 1, generation: 1, stream: Stream::Err };
-//! let reader: Reader = hub.attach(source, ours)?; // needs a LocalSet
+//! let reader: Reader = hub.attach(source, &spec.logs, &spec.cwd, ours)?; // needs a LocalSet
 //! reader.finish().await; // the process is gone: takes what is left in the pipe, then closes it
 //! hub.tail(1); // Vec<String>, the last stderr lines; then
 //! hub.forget(1);
 //!
 //! // `rota logs -f`: both calls in one turn, without an await between them, leave no gap and no overlap.
-//! let mut live = hub.subscribe(Filter { targets: vec![LogTarget { app: "api".into(), slots: None }], stream: None });
-//! let past = hub.read_back(filter, 15).await; // Vec<FileTail { app, slot, stream, path, lines }>
-//! match live.next().await { Some(Followed::Line(line)) => {} /* Arc<LogLine> */ Some(Followed::Lost(lines)) => {} None => {} /* hub closed */ }
-//!
-//! hub.reopen(); // SIGUSR1
-//! hub.remove_app("api"); // closes its files, keeps them
-//! hub.say("…"); // our own messages: never fails, never blocks, unlike eprintln!; `tell` elsewhere
-//! hub.stats(); // LogStats { lost_lines, lost_bytes, failing_files, terminal_lost_lines }
-//! hub.close().await; // flush and end the threads, in bounded time
+//! let mut live = hub.subscribe(filter);
+//! let past = hub.read_back(logs, wanted); // a future of `Past`, whose `next()` gives lines
+//! match live.next().await { Some(Followed::Line(line)) => {} Some(Followed::Lost(lines)) => {} None => {} }
 //! ```
+//!
+//! # No line is lost when this process is killed
+//!
+//! What is read of a pipe stays in it until the writer is done with it (`consume`), incomplete lines included. A write
+//! that was cut off by a kill is mended by the next supervisor (`underway`). So a line is in the file once; the lines of
+//! the one read that was being written when the process was killed may be there twice.
+//!
+//! # Threads
+//!
+//! `log-writer` appends and puts files aside, `log-keeper` compresses and removes them, `log-reader` exists while
+//! somebody reads back.
 
+mod aside;
+mod consume;
 mod files;
 mod follow;
+mod form;
 mod hub;
 mod inspector;
+mod journal;
 mod line;
 mod names;
+mod own;
 mod queue;
 mod readback;
 mod reader;
+mod route;
 mod split;
 mod tail;
+mod tend;
 mod terminal;
+mod times;
+mod underway;
 mod writer;
 
 #[cfg(test)]
@@ -48,12 +63,15 @@ mod tests;
 
 pub use files::LogTrouble;
 pub use follow::{Filter, Followed, LogTarget, Subscription};
+pub use form::check_time;
 pub use hub::{LogHub, LogOptions, LogStats};
 pub(crate) use inspector::{InspectorWatch, Opened};
+pub use journal::SOCKET as JOURNALD;
 pub use line::{LineEnd, LogLine, Source, Stream};
-pub(crate) use names::log_paths;
-pub use readback::FileTail;
+pub use readback::{Custom, Logs, Past, PastLine, Wanted};
 pub use reader::{Reader, worker_pipe};
+pub use route::custom_files;
+pub(crate) use route::log_paths;
 pub use split::MAX_LINE;
 pub use terminal::Terminal;
-pub use writer::tell;
+pub use writer::{Emptied, tell};

@@ -1,30 +1,44 @@
 //! Reading one pipe.
 
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use rota_config::LogFormat;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with};
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::unix::pipe::Receiver;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local, yield_now};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::Source;
+use super::consume::Consume;
+use super::form;
 use super::hub::{LAST_PATIENCE, Origin, Shared};
 use super::inspector::{InspectorFilter, InspectorWatch};
-use super::names::FileKey;
-use super::split::Splitter;
+use super::route::Route;
+use super::split::{MAX_LINE, Piece, Splitter, character_boundary};
+use super::{LineEnd, Source, Stream};
 
-/// How much is read at a time.
-pub(super) const READ_SIZE: usize = 64 * 1024;
+/// How much is read at a time: more than the longest line.
+pub(super) const READ_SIZE: usize = 2 * MAX_LINE;
+/// How long the lines of a stack trace are waited for, in JSON.
+const TOGETHER: Duration = Duration::from_millis(50);
+/// How long they may be together.
+const LONGEST_RECORD: usize = MAX_LINE / 2;
+/// An incomplete line that is longer is looked at again only after a pause: each look is a copy of it.
+const SHORT: usize = 4 * 1024;
+/// That pause.
+const PAUSE: Duration = Duration::from_millis(2);
+/// Incomplete lines are looked at again after this time at the latest: not every kernel tells of what is added.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How much a worker's pipe may hold: `process.exit()` of Node loses what the pipe has not taken.
 /// Not more, since a user's pipes share an allowance (`fs.pipe-user-pages-soft`, 64 MiB): beyond it
 /// every new pipe of that user is tiny.
@@ -58,23 +72,40 @@ impl Reader {
     pub(super) fn start(
         shared: Rc<Shared>,
         source: Source,
+        route: Route,
         inspector: Option<Rc<InspectorWatch>>,
         fd: OwnedFd,
     ) -> io::Result<Self> {
-        let pipe = Receiver::from_owned_fd(fd)?;
+        let kind = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
+        if kind != FileType::Fifo {
+            return Err(io::Error::other("it is not a pipe"));
+        }
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        let pipe = Arc::new(fd);
+        #[expect(
+            deprecated,
+            reason = "the safe way to register; an `Arc` of a descriptor keeps it what it is"
+        )]
+        let ready = AsyncFd::with_interest(Arc::clone(&pipe), Interest::READABLE)?;
         let (finish, finishing) = watch::channel(false);
         let task = Task {
             shared,
             from: Origin {
-                key: Arc::new(FileKey::of(&source)),
                 source: Arc::new(source),
+                route: Arc::new(route),
                 inspector: inspector.clone(),
+                within_line: false.into(),
+                shown: 0.into(),
             },
             pipe,
+            ready,
             intake: Intake {
                 filter: InspectorFilter::new(inspector),
                 splitter: Splitter::default(),
             },
+            under_way: None,
+            seen: 0,
+            seen_at: Instant::now(),
         };
         Ok(Self {
             task: spawn_local(task.run(finishing)),
@@ -96,26 +127,46 @@ impl Reader {
     }
 }
 
-/// What a read brought.
+/// What a look into the pipe has led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Read {
+    /// So much was passed on.
     Bytes(usize),
-    /// Nothing is there now, or there is no room for it.
-    Nothing,
+    /// Nothing is there that can be passed on yet; look again after this time at the latest.
+    Nothing(Duration),
     End,
 }
 
 struct Task {
     shared: Rc<Shared>,
     from: Origin,
-    pipe: Receiver,
+    pipe: Arc<OwnedFd>,
+    ready: AsyncFd<Arc<OwnedFd>>,
     intake: Intake,
+    /// What was passed on and is not written yet: it still lies in the pipe.
+    under_way: Option<Arc<Consume>>,
+    /// How much lay in the pipe at the last look that led to nothing, and when that began.
+    seen: usize,
+    seen_at: Instant,
 }
 
-/// What input goes through before it is passed on.
+/// What input goes through before it is passed on, if it does not stay in the pipe.
 struct Intake {
     filter: InspectorFilter,
     splitter: Splitter,
+}
+
+/// How much of what lies in a pipe is passed on now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Whole lines.
+    Lines(usize),
+    /// A piece of a long line, or the last one.
+    Piece(usize, LineEnd),
+    /// All of it goes through memory.
+    Loose,
+    /// Nothing; look again after this time at the latest.
+    Wait(Duration),
 }
 
 impl Task {
@@ -127,96 +178,210 @@ impl Task {
         };
         if !ended {
             let patience = Instant::now() + LAST_PATIENCE;
-            if !self.drain(patience).await {
+            if !self.drain(patience, false).await {
                 sleep(GRACE).await;
-                self.drain(patience).await;
+                self.drain(patience, true).await;
             }
         }
         let held = self.intake.filter.finish();
         let splitter = &mut self.intake.splitter;
         if !held.is_empty() {
-            self.shared.publish(&self.from, splitter, &held);
+            self.shared.publish(&self.from, splitter, &held, None);
         }
         self.shared.publish_rest(&self.from, splitter);
     }
 
-    /// Reads until the last writer has closed the pipe. May be dropped at any wait: what has been
-    /// read has been passed on.
+    /// Reads until the last writer has closed the pipe. May be dropped at any wait: what is under way is known.
     async fn read_to_end(&mut self) {
         loop {
+            self.written().await;
             self.shared.room().await;
-            match poll_fn(|context| self.poll_read(context)).await {
+            match self.read(false) {
                 // A flood must not keep the others waiting.
-                Read::Bytes(READ_SIZE) => yield_now().await,
-                Read::Bytes(_) | Read::Nothing => {}
+                Read::Bytes(_) => yield_now().await,
+                Read::Nothing(at_most) => {
+                    if self.seen > SHORT {
+                        sleep(PAUSE).await;
+                    }
+                    let _ = timeout(at_most, self.readable()).await;
+                }
                 Read::End => return,
             }
         }
     }
 
-    /// Waits for something to read, and passes it on at once: the buffer belongs to all.
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Read> {
-        if !self.shared.has_room() {
-            // Others have filled the queue while we waited for the pipe.
-            return Poll::Ready(Read::Nothing);
+    /// Waits until something is added.
+    async fn readable(&self) {
+        // It fails with the whole runtime.
+        let _ = self.ready.readable().await;
+    }
+
+    /// Waits until what was passed on is written.
+    async fn written(&mut self) {
+        if let Some(consume) = &self.under_way {
+            consume.done().await;
         }
-        let mut scratch = self.shared.scratch.borrow_mut();
-        let mut buffer = ReadBuf::new(&mut scratch);
-        Poll::Ready(
-            match ready!(Pin::new(&mut self.pipe).poll_read(context, &mut buffer)) {
-                Ok(()) => pass_on(&self.shared, &self.from, &mut self.intake, buffer.filled()),
-                Err(_) => Read::End,
-            },
-        )
+        self.under_way = None;
     }
 
     /// Reads what is there: at most what a pipe can hold, since a descendant may go on writing.
-    /// A full queue is waited for until the given time. True at the end of the pipe.
-    async fn drain(&mut self, patience: Instant) -> bool {
-        let most = fcntl_getpipe_size(&self.pipe).unwrap_or(LARGEST_PIPE);
+    /// A full queue, and a slow disk, are waited for until the given time. True at the end of the pipe.
+    async fn drain(&mut self, patience: Instant, all: bool) -> bool {
+        let most = fcntl_getpipe_size(&*self.pipe).unwrap_or(LARGEST_PIPE);
         let mut taken = 0;
-        while taken < most {
+        loop {
+            if timeout_at(patience, self.written()).await.is_err() {
+                if let Some(consume) = self.under_way.take() {
+                    consume.give_up().await;
+                }
+            }
+            if taken >= most {
+                return false;
+            }
             // What has no room then is counted as lost.
             let _ = timeout_at(patience, self.shared.room()).await;
-            match self.read_now() {
+            match self.read(all) {
                 Read::Bytes(bytes) => taken += bytes,
-                Read::Nothing => return false,
+                Read::Nothing(_) => return false,
                 Read::End => return true,
             }
             yield_now().await;
         }
-        false
     }
 
-    fn read_now(&mut self) -> Read {
-        let mut scratch = self.shared.scratch.borrow_mut();
-        loop {
-            match rustix::io::read(&self.pipe, &mut scratch[..]) {
-                Ok(bytes) => {
-                    let input = &scratch[..bytes];
-                    return pass_on(&self.shared, &self.from, &mut self.intake, input);
-                }
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Read::Nothing,
-                // A pipe has no other errors; whatever it is, there is nothing more to read.
-                Err(_) => return Read::End,
+    /// Looks into the pipe and passes on what can be. With `all` nothing is waited for.
+    fn read(&mut self, all: bool) -> Read {
+        if self.shared.is_closed() {
+            // It stays in the pipe for whoever comes after us.
+            return Read::End;
+        }
+        let shared = Rc::clone(&self.shared);
+        let mut scratch = shared.scratch.borrow_mut();
+        let there = rustix::io::ioctl_fionread(&*self.pipe).unwrap_or(0);
+        let seen = match shared.peek.look(&self.pipe, &mut scratch) {
+            Ok(0) => return Read::End,
+            Ok(seen) => seen,
+            Err(Errno::AGAIN) => return self.nothing(0, LOOK_AGAIN),
+            // A pipe has no other errors; whatever it is, there is nothing more to read.
+            Err(_) => return Read::End,
+        };
+        let input = &scratch[..seen];
+        let (taken, sent) = match self.part(input, there, all) {
+            Part::Wait(at_most) => {
+                shared.show_begin(&self.from, input);
+                return self.nothing(seen, at_most);
             }
+            Part::Lines(bytes) => {
+                let consume = shared.peek.consume(&self.pipe, bytes);
+                let splitter = &mut self.intake.splitter;
+                let lines = &input[..bytes];
+                let sent = shared.publish(&self.from, splitter, lines, Some(&consume));
+                (consume, sent)
+            }
+            Part::Piece(bytes, end) => {
+                let consume = shared.peek.consume(&self.pipe, bytes);
+                let bytes = &input[..bytes];
+                let sent = shared.publish_piece(&self.from, Piece { bytes, end }, Some(&consume));
+                (consume, sent)
+            }
+            Part::Loose => {
+                let consume = shared.peek.consume(&self.pipe, seen);
+                self.loose(input);
+                (consume, false)
+            }
+        };
+        self.seen = 0;
+        let bytes = taken.bytes();
+        match sent {
+            true => self.under_way = Some(taken),
+            false => taken.written(),
+        }
+        Read::Bytes(bytes)
+    }
+
+    fn nothing(&mut self, seen: usize, at_most: Duration) -> Read {
+        if seen != self.seen {
+            self.seen = seen;
+            self.seen_at = Instant::now();
+        }
+        // Only what is added from now on wakes us.
+        let mut nobody = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Ok(mut ready)) = self.ready.poll_read_ready(&mut nobody) {
+            ready.clear_ready();
+        }
+        Read::Nothing(at_most)
+    }
+
+    /// Node's words about an inspector are taken out, and lines that are larger than a pipe are put together.
+    fn loose(&mut self, input: &[u8]) {
+        let Intake { filter, splitter } = &mut self.intake;
+        if filter.is_active() {
+            let left = filter.feed(input);
+            self.shared.publish(&self.from, splitter, &left, None);
+        } else {
+            self.shared.publish(&self.from, splitter, input, None);
         }
     }
-}
 
-/// What was read goes to everybody; nothing means the end.
-fn pass_on(shared: &Shared, from: &Origin, intake: &mut Intake, input: &[u8]) -> Read {
-    if input.is_empty() {
-        return Read::End;
+    /// What lies in the pipe, and how much lay there before that look.
+    fn part(&self, input: &[u8], there: u64, all: bool) -> Part {
+        if self.intake.filter.is_active() || !self.intake.splitter.is_empty() {
+            return Part::Loose;
+        }
+        if let Some(at) = memchr::memrchr(b'\n', input) {
+            return match self.held_back(&input[..=at], input.len(), all) {
+                Some((0, wait)) => Part::Wait(wait),
+                Some((bytes, _)) => Part::Lines(bytes),
+                None => Part::Lines(at + 1),
+            };
+        }
+        if input.len() > MAX_LINE {
+            let cut = character_boundary(&input[..MAX_LINE]);
+            return Part::Piece(cut, LineEnd::Broken);
+        }
+        let room = fcntl_getpipe_size(&*self.pipe).unwrap_or(LARGEST_PIPE);
+        if there > input.len() as u64 || (input.len() >= room / 4 && room / 4 < MAX_LINE) {
+            // It cannot be seen whole, or would fill the pipe before it ends.
+            return Part::Loose;
+        }
+        if all || self.has_no_writer() {
+            return match rustix::io::ioctl_fionread(&*self.pipe) {
+                // The last words came after the look.
+                Ok(more) if more > input.len() as u64 && !all => Part::Wait(Duration::ZERO),
+                _ => Part::Piece(input.len(), LineEnd::Eof),
+            };
+        }
+        Part::Wait(LOOK_AGAIN)
     }
-    if intake.filter.is_active() {
-        let left = intake.filter.feed(input);
-        shared.publish(from, &mut intake.splitter, &left);
-    } else {
-        shared.publish(from, &mut intake.splitter, input);
+
+    /// In JSON a stack trace is one record: the last lines wait a moment for those that belong to them. How much is
+    /// whole already, and how long the rest may wait.
+    fn held_back(&self, lines: &[u8], seen: usize, all: bool) -> Option<(usize, Duration)> {
+        let traces = self.from.route.format == LogFormat::Json
+            && !self.from.route.files.is_empty()
+            && self.from.source.stream == Stream::Err;
+        if !traces || all {
+            return None;
+        }
+        let whole = form::last_record(lines);
+        let since = match self.seen == seen {
+            true => self.seen_at.elapsed(),
+            false => Duration::ZERO,
+        };
+        let left = TOGETHER.checked_sub(since).filter(|left| !left.is_zero())?;
+        let waits = lines.len() - whole < LONGEST_RECORD && !self.has_no_writer();
+        waits.then_some((whole, left))
     }
-    Read::Bytes(input.len())
+
+    /// Has everybody closed the pipe who could write to it?
+    fn has_no_writer(&self) -> bool {
+        let mut watched = [PollFd::new(&self.pipe, PollFlags::IN)];
+        let now = rustix::time::Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        poll(&mut watched, Some(&now)).is_ok_and(|_| watched[0].revents().contains(PollFlags::HUP))
+    }
 }
 
 /// Waits for [`Reader::finish`]; for ever when the reader was dropped.

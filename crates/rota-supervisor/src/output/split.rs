@@ -24,11 +24,16 @@ impl Splitter {
     /// Takes what was read and gives out the pieces that are complete.
     pub fn feed(&mut self, input: &[u8], give: &mut impl FnMut(Piece<'_>)) {
         let mut rest = input;
-        while let Some(at) = rest.iter().position(|&byte| byte == b'\n') {
+        while let Some(at) = memchr::memchr(b'\n', rest) {
             self.line(&rest[..at], give);
             rest = &rest[at + 1..];
         }
         self.keep(rest, give);
+    }
+
+    /// Is a line incomplete?
+    pub fn is_empty(&self) -> bool {
+        self.carry.is_empty()
     }
 
     /// The output has ended: gives out the incomplete line, if there is one.
@@ -86,7 +91,7 @@ impl Splitter {
 }
 
 /// The end of the last whole UTF-8 character; the length itself for what is not UTF-8.
-fn character_boundary(bytes: &[u8]) -> usize {
+pub(super) fn character_boundary(bytes: &[u8]) -> usize {
     let lead = bytes
         .iter()
         .rev()

@@ -13,11 +13,13 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use rota_config::ShowAs;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio::time::timeout;
 
 use super::files::LossCounters;
+use super::form::{self, Spoken};
 use super::queue::Queue;
 use super::split::Piece;
 use super::writer::STACK;
@@ -145,8 +147,24 @@ impl TerminalSink {
         }
     }
 
-    /// Appends a line with its prefix to what will be sent.
-    pub fn format(&self, source: &Source, piece: Piece<'_>, into: &mut Vec<u8>) {
+    /// Appends a line with its prefix, or as an object, to what will be sent.
+    pub fn format(
+        &self,
+        source: &Source,
+        show: ShowAs,
+        time: u64,
+        piece: Piece<'_>,
+        into: &mut Vec<u8>,
+    ) {
+        if show == ShowAs::Json {
+            let spoken = Spoken {
+                source,
+                time,
+                continues: false,
+                broken: false,
+            };
+            return form::object(&form::head(spoken), piece, into);
+        }
         let prefixes = self.prefixes.borrow();
         let (name, width) = (name(source), prefixes.width);
         if self.colour {

@@ -2,6 +2,7 @@
 
 mod command;
 mod daemon;
+mod logs;
 mod plan;
 mod prepare;
 mod resurrect;

@@ -8,6 +8,7 @@ use rota_config::{
 };
 
 use super::compat::CompatFlags;
+use super::logs::LogFlags;
 use super::process::ProcessFlags;
 use super::resources::ResourceFlags;
 use super::values::{EnvFlag, ExitCodes};
@@ -176,6 +177,9 @@ pub struct AppFlags {
 
     #[command(flatten)]
     pub compat: CompatFlags,
+
+    #[command(flatten)]
+    pub logs: LogFlags,
 
     #[command(flatten)]
     pub process: ProcessFlags,

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use regex_lite::Regex;
 use rota_config::{SignalName, Span};
 
 use super::app::AppFlags;
 use super::file::{ApplyArgs, CheckArgs, ConfigArgs, ImportArgs, InitArgs};
 use super::startup::{StartupArgs, UnstartupArgs};
-use super::values::{EnvFlag, ScaleValue};
+use super::values::{EnvFlag, ScaleValue, expression, moment};
 
 /// A process manager for Node.js servers, and for any other program.
 #[derive(Debug, Parser)]
@@ -156,9 +157,21 @@ pub enum VerbArgs {
 
     /// Show what apps write
     #[command(
-        after_help = "Examples:\n  rota logs\n  rota logs api web -f\n  rota logs api:0 --lines 100 --err"
+        after_help = "Examples:\n  rota logs\n  rota logs api web -f\n  rota logs api:0 --lines 100 --err\n  \
+        rota logs api --since 2h --grep 'timeout|refused'\n  rota logs --since '2026-01-31 14:00' --until '2026-01-31 14:30' --json"
     )]
     Logs(LogsArgs),
+
+    /// Empty logs, and remove what was put aside of them
+    #[command(after_help = "Examples:\n  rota flush\n  rota flush api")]
+    Flush(FlushArgs),
+
+    /// Open the log files anew, by name, as SIGUSR1 does: for an external logrotate
+    #[command(
+        visible_alias = "reloadLogs",
+        after_help = "Examples:\n  rota reload-logs"
+    )]
+    ReloadLogs,
 
     /// Send a signal to workers
     #[command(after_help = "Examples:\n  rota signal SIGUSR2 api\n  rota signal hup 3 4")]
@@ -408,9 +421,25 @@ pub struct LogsArgs {
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
-    /// How many past lines of each file
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 15)]
-    pub lines: u32,
+    /// How many past lines of each log [default: 15; all with --since, --until or --grep]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<u32>,
+
+    /// Not before this: 10m or 2h ago, 2026-01-31, '2026-01-31 14:00', 2026-01-31T14:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub since: Option<u64>,
+
+    /// Not after this
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "follow")]
+    pub until: Option<u64>,
+
+    /// Only lines that match a regular expression
+    #[arg(short, long, value_name = "REGEX", value_parser = expression)]
+    pub grep: Option<Regex>,
+
+    /// With the time and the generation of the worker in front, where they are known
+    #[arg(short, long, conflicts_with = "json")]
+    pub time: bool,
 
     /// Go on with new lines until Ctrl-C
     #[arg(short, long)]
@@ -429,6 +458,18 @@ pub struct LogsArgs {
     pub raw: bool,
 
     /// Write JSON, one object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `flush`.
+#[derive(Debug, Args)]
+pub struct FlushArgs {
+    /// Names, ids, NAME:SLOT, or all [default: all]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    /// Write JSON
     #[arg(long)]
     pub json: bool,
 }

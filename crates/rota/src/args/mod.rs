@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod compat;
 mod file;
+mod logs;
 mod process;
 mod resources;
 mod startup;
@@ -11,9 +12,9 @@ mod values;
 
 pub use app::AppFlags;
 pub use cli::{
-    Cli, DeleteArgs, DescribeArgs, EnvArgs, JsonArgs, KillArgs, ListArgs, LogsArgs, ProfileArgs,
-    ProfileWhat, ReloadArgs, ResetArgs, ResurrectArgs, RunArgs, ScaleArgs, SignalArgs, StackArgs,
-    StartArgs, StopArgs, TestReloadArgs, UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
+    Cli, DeleteArgs, DescribeArgs, EnvArgs, FlushArgs, JsonArgs, KillArgs, ListArgs, LogsArgs,
+    ProfileArgs, ProfileWhat, ReloadArgs, ResetArgs, ResurrectArgs, RunArgs, ScaleArgs, SignalArgs,
+    StackArgs, StartArgs, StopArgs, TestReloadArgs, UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
 };
 pub use file::{ApplyArgs, CheckArgs, ConfigArgs, ConfigWhat, ImportArgs, InitArgs};
 pub use startup::{InitSystem, StartupArgs, StartupPlace, UnstartupArgs};

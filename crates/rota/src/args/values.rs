@@ -3,7 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rota_config::ScaleTo;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use regex_lite::Regex;
+use rota_config::{ScaleTo, Span};
 
 /// `KEY=VALUE` of `--env`. The value may be a secret: `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -99,9 +103,67 @@ impl FromStr for ScaleValue {
     }
 }
 
+/// A moment, in milliseconds since the Unix epoch: so long ago, a date or time in the zone of this machine, or RFC 3339.
+pub(super) fn moment(text: &str) -> Result<u64, String> {
+    moment_from(text, &Zoned::now())
+}
+
+fn moment_from(text: &str, now: &Zoned) -> Result<u64, String> {
+    let zone: TimeZone = now.time_zone().clone();
+    let text = text.trim();
+    let ago = text.strip_suffix("ago").unwrap_or(text).trim();
+    // A bare number would be milliseconds, which nobody means.
+    let has_unit = ago.ends_with(|last: char| last.is_ascii_alphabetic());
+    let at = if let (Ok(span), true) = (ago.parse::<Span>(), has_unit) {
+        let now = u64::try_from(now.timestamp().as_millisecond()).unwrap_or(0);
+        return Ok(now.saturating_sub(span.millis()));
+    } else if let Ok(at) = text.parse::<Timestamp>() {
+        Some(at)
+    } else if let Ok(at) = text.parse::<DateTime>() {
+        at.to_zoned(zone).ok().map(|at| at.timestamp())
+    } else if let Ok(date) = text.parse::<Date>() {
+        date.to_zoned(zone).ok().map(|at| at.timestamp())
+    } else {
+        let at = format!("{}T{text}", now.date()).parse::<DateTime>();
+        at.ok()
+            .and_then(|at| at.to_zoned(zone).ok())
+            .map(|at| at.timestamp())
+    };
+    at.and_then(|at| u64::try_from(at.as_millisecond()).ok())
+        .ok_or_else(|| {
+            "it must be a time ago (10m, 2h), a date (2026-01-31), a time ('2026-01-31 14:00', 14:00), or RFC 3339".to_owned()
+        })
+}
+
+/// A regular expression.
+pub(super) fn expression(text: &str) -> Result<Regex, String> {
+    Regex::new(text).map_err(|error| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_are_ago_or_by_the_calendar() {
+        let now: Zoned = "2026-02-01T12:00:00+01:00[+01:00]".parse().unwrap();
+        let at = |text: &str| {
+            let at = moment_from(text, &now).unwrap();
+            let at = Timestamp::from_millisecond(i64::try_from(at).unwrap()).unwrap();
+            at.to_string()
+        };
+        assert_eq!(at("10m"), "2026-02-01T10:50:00Z");
+        assert_eq!(at("1h30m ago"), "2026-02-01T09:30:00Z");
+        assert_eq!(at("2026-01-31"), "2026-01-30T23:00:00Z");
+        assert_eq!(at("2026-01-31 14:00"), "2026-01-31T13:00:00Z");
+        assert_eq!(at("2026-01-31T14:00:00Z"), "2026-01-31T14:00:00Z");
+        assert_eq!(at("2026-01-31T14:00:00.5+02:00"), "2026-01-31T12:00:00.5Z");
+        assert_eq!(at("08:15"), "2026-02-01T07:15:00Z");
+        for text in ["", "yesterday", "10", "2026-13-01", "1969-01-01"] {
+            assert!(moment_from(text, &now).is_err(), "{text}");
+        }
+        assert!(expression("a|b").is_ok() && expression("(").is_err());
+    }
 
     #[test]
     fn env_pairs_split_at_the_first_sign() {

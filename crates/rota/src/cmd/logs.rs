@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use regex_lite::Regex;
 use rota_api::{ExitCode, LogLine, LogsQuery, Stream, StreamFilter};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -14,22 +17,50 @@ use crate::failure::{Done, Stop};
 use crate::output::{Ink, Out};
 
 pub(crate) fn run(context: &Context, args: LogsArgs) -> Done {
+    let chooses = args.since.is_some() || args.until.is_some() || args.grep.is_some();
     let query = LogsQuery {
         targets: args.targets,
-        lines: args.lines,
+        lines: args.lines.or((!chooses).then_some(LINES)),
         follow: args.follow,
         stream: match (args.out, args.err) {
             (true, false) => StreamFilter::Out,
             (false, true) => StreamFilter::Err,
             _ => StreamFilter::Both,
         },
+        since: args.since,
+        until: args.until,
+        grep: args.grep.as_ref().map(ToString::to_string),
     };
     let form = match (args.json, args.raw) {
         (true, _) => Form::Json,
         (false, true) => Form::Raw,
         (false, false) => Form::Prefixed,
     };
-    context.block_on(show(context, &query, form))
+    let look = Look {
+        form,
+        time: args.time,
+        grep: args.grep,
+    };
+    context.block_on(show(context, &query, &look))
+}
+
+/// How many past lines are shown of each log.
+const LINES: u32 = 15;
+
+/// What is shown, and how.
+struct Look {
+    form: Form,
+    /// With the time in front.
+    time: bool,
+    /// Live lines are all sent; those that do not match are left out here.
+    grep: Option<Regex>,
+}
+
+impl Look {
+    fn wants(&self, line: &LogLine) -> bool {
+        let grep = self.grep.as_ref();
+        line.app.is_empty() || grep.is_none_or(|grep| grep.is_match(&line.text))
+    }
 }
 
 /// How a line is written.
@@ -40,7 +71,7 @@ enum Form {
     Prefixed,
 }
 
-async fn show(context: &Context, query: &LogsQuery, form: Form) -> Done {
+async fn show(context: &Context, query: &LogsQuery, look: &Look) -> Done {
     let mut lines = context.client().await?.logs(query).await?;
     let mut out = context.out();
     let mut prefixes = Prefixes::default();
@@ -53,7 +84,10 @@ async fn show(context: &Context, query: &LogsQuery, form: Form) -> Done {
             _ = &mut closed, if query.follow => return Err(Stop::Closed),
         };
         let Some(line) = line else { break };
-        write(&mut out, &mut prefixes, &line, form)?;
+        if !look.wants(&line) {
+            continue;
+        }
+        write(&mut out, &mut prefixes, &line, look)?;
         if query.follow {
             out.flush()?;
         }
@@ -77,8 +111,8 @@ fn output_closed() -> oneshot::Receiver<()> {
     receiver
 }
 
-fn write(out: &mut Out, prefixes: &mut Prefixes, line: &LogLine, form: Form) -> Result<(), Stop> {
-    if form == Form::Json {
+fn write(out: &mut Out, prefixes: &mut Prefixes, line: &LogLine, look: &Look) -> Result<(), Stop> {
+    if look.form == Form::Json {
         return out.json(line);
     }
     // A notice of rota itself, such as lines that were left out: no part of what the app wrote.
@@ -86,8 +120,15 @@ fn write(out: &mut Out, prefixes: &mut Prefixes, line: &LogLine, form: Form) -> 
         eprintln!("{}", line.text);
         return Ok(());
     }
-    if form == Form::Prefixed {
-        let (ink, prefix) = prefixes.of(line);
+    if look.time {
+        let time = line.time.map_or_else(String::new, clock);
+        out.bytes(format!("{time:<CLOCK$} ").as_bytes())?;
+    }
+    if look.form == Form::Prefixed {
+        let (ink, mut prefix) = prefixes.of(line);
+        if let (true, Some(generation)) = (look.time, line.generation) {
+            prefix.push_str(&format!(" g{generation}"));
+        }
         let bar = match line.stream {
             Stream::Out => Ink::Dim,
             Stream::Err => Ink::Red,
@@ -96,6 +137,19 @@ fn write(out: &mut Out, prefixes: &mut Prefixes, line: &LogLine, form: Form) -> 
         out.bytes(head.as_bytes())?;
     }
     out.line(&line.text)
+}
+
+/// How wide a time is.
+const CLOCK: usize = "2026-01-31 23:59:59.123".len();
+
+/// A time in the zone of this machine.
+fn clock(millis: u64) -> String {
+    let at = i64::try_from(millis).ok();
+    let at = at.and_then(|at| Timestamp::from_millisecond(at).ok());
+    at.map_or_else(String::new, |at| {
+        let at = at.to_zoned(TimeZone::system());
+        at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+    })
 }
 
 /// The names in front of lines, each worker with its colour, all of the same width.
@@ -130,6 +184,7 @@ mod tests {
             app: app.into(),
             slot,
             worker: None,
+            generation: None,
             stream: Stream::Out,
             time: None,
             text: "x".into(),

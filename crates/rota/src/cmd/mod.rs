@@ -9,6 +9,7 @@ mod describe_settings;
 mod describe_worker;
 mod env;
 mod file;
+mod flush;
 mod import_pm2;
 mod init;
 pub(crate) mod kill;

@@ -4,9 +4,9 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use rota_api::ExitCode;
 
 use super::{
-    check, config, daemon, delete, describe, env, file, import_pm2, init, kill, list, logs, ping,
-    profile, reload, reset, restart, resurrect, run, scale, signal, stack, start, startup, stop,
-    test_reload, upgrade, version,
+    check, config, daemon, delete, describe, env, file, flush, import_pm2, init, kill, list, logs,
+    ping, profile, reload, reset, restart, resurrect, run, scale, signal, stack, start, startup,
+    stop, test_reload, upgrade, version,
 };
 use crate::args::{Cli, VerbArgs};
 use crate::context::Context;
@@ -73,6 +73,8 @@ fn verb(context: &Context, verb: VerbArgs) -> Done {
         VerbArgs::Describe(args) => describe::run(context, &args),
         VerbArgs::Env(args) => env::run(context, args),
         VerbArgs::Logs(args) => logs::run(context, args),
+        VerbArgs::Flush(args) => flush::run(context, args),
+        VerbArgs::ReloadLogs => flush::reopen(context),
         VerbArgs::Signal(args) => signal::run(context, args),
         VerbArgs::Stack(args) => stack::run(context, args),
         VerbArgs::Profile(args) => profile::run(context, args),
@@ -201,6 +203,12 @@ mod tests {
             "show api",
             "logs -n 3 -f",
             "logs api --lines 0 --err",
+            "logs api --since 10m --grep a.*b -f",
+            "logs --since 2026-01-31 --until 2026-02-01",
+            "flush",
+            "flush api web:1 --json",
+            "reload-logs",
+            "start app.js -o out.log --error err.log --log-format json --rotate-every daily",
             "signal usr2 api",
             "kill --now",
         ] {
@@ -240,6 +248,9 @@ mod tests {
             "signal api",
             "signal SIGNONSENSE api",
             "logs --out --err",
+            "logs --since yesterday",
+            "logs --grep (",
+            "start app.js --log-time %!",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

@@ -150,6 +150,7 @@ fn spec(flags: &AppFlags, script: &str) -> Result<AppSpec, Failure> {
     flags.compat.set(&mut spec);
     spec.process = flags.process.to_spec();
     spec.resources = flags.resources.to_spec();
+    spec.logs = flags.logs.to_spec();
     spec.env = environment(flags, &spec)?;
     if let Some(text) = &flags.interpreter {
         spec.interpreter = Some(interpreter(text)?);

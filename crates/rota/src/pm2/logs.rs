@@ -1,11 +1,7 @@
 //! `pm2 logs`, and what happens to log files.
 
-use std::fs::OpenOptions;
-use std::path::Path;
+use rota_api::{ExitCode, FlushRequest};
 
-use rota_api::ExitCode;
-
-use super::objects::rows;
 use super::run::Pm2;
 use super::select::select;
 use crate::args::LogsArgs;
@@ -58,7 +54,11 @@ impl Pm2<'_> {
         let flags = &self.flags;
         let args = LogsArgs {
             targets,
-            lines: flags.lines.unwrap_or(LINES),
+            lines: Some(flags.lines.unwrap_or(LINES)),
+            since: None,
+            until: None,
+            grep: None,
+            time: flags.timestamp.is_some() && !flags.json,
             follow,
             err: flags.err && !flags.out,
             out: flags.out && !flags.err,
@@ -68,32 +68,25 @@ impl Pm2<'_> {
         logs::run(self.context, args)
     }
 
-    /// Empties log files. What writes them appends: it goes on at the beginning.
+    /// Empties log files, also those that were put aside.
     pub(super) fn flush(&self) -> Done {
-        let apps = self.context.block_on(self.apps())?;
         let words = self.flags.targets();
-        let meant = match words {
-            [] => None,
-            words => match select(words, &apps) {
-                Ok(chosen) => Some(chosen),
+        let targets = match words {
+            [] => Vec::new(),
+            words => match select(words, &self.context.block_on(self.apps())?) {
+                Ok(chosen) => chosen.targets(),
                 Err(_) => {
                     self.warn(&format!("{} is not there", words.join(", ")));
                     return Ok(ExitCode::Ok);
                 }
             },
         };
-        for app in &apps {
-            for worker in rows(app) {
-                let chosen = meant.as_ref().is_none_or(|chosen| {
-                    chosen.apps.contains(&app.name) || chosen.ids.contains(&worker.id)
-                });
-                if !chosen {
-                    continue;
-                }
-                for path in [&worker.log_out, &worker.log_err].into_iter().flatten() {
-                    empty(Path::new(path))?;
-                }
-            }
+        let request = FlushRequest { targets };
+        let emptied = self
+            .context
+            .block_on(async { Ok(self.context.client().await?.flush(&request).await?) })?;
+        if let [first, ..] = emptied.errors.as_slice() {
+            return Err(Failure::new(ExitCode::Failed, first.clone()).into());
         }
         self.say("logs are empty")?;
         Ok(ExitCode::Ok)
@@ -101,27 +94,9 @@ impl Pm2<'_> {
 
     /// The daemon opens its log files anew, for whoever has moved them.
     pub(super) fn reload_logs(&self) -> Done {
-        use rustix::process::{Pid, Signal, kill_process};
-        let keeper = self.context.block_on(async {
-            let mut client = self.context.client().await?;
-            Ok(client.version().await?.keeper_pid)
-        })?;
-        let pid = Pid::from_raw(keeper.cast_signed())
-            .ok_or_else(|| Failure::new(ExitCode::Failed, "the daemon told no process"))?;
-        kill_process(pid, Signal::USR1).map_err(|error| {
-            Failure::new(ExitCode::Failed, "cannot tell the daemon").because(&error)
-        })?;
+        self.context
+            .block_on(async { Ok(self.context.client().await?.reopen_logs().await?) })?;
         self.say("log files are opened anew")?;
         Ok(ExitCode::Ok)
     }
-}
-
-fn empty(path: &Path) -> Result<(), Failure> {
-    if !path.is_file() {
-        return Ok(());
-    }
-    let opened = OpenOptions::new().write(true).truncate(true).open(path);
-    opened.map(drop).map_err(|error| {
-        Failure::new(ExitCode::Failed, format!("cannot empty {}", path.display())).because(&error)
-    })
 }

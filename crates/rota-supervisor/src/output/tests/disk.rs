@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::super::files::{LogFiles, LossCounters};
-use super::super::names::FileKey;
+use super::super::form::Spoken;
+use super::super::route::Route;
+use super::super::tend::Tender;
 use super::*;
 
 struct Bench {
@@ -23,10 +25,33 @@ impl Bench {
         let told = Arc::clone(&troubles);
         let tell = Box::new(move |trouble| told.lock().unwrap().push(describe(&trouble)));
         Self {
-            files: LogFiles::new(dir.to_owned(), Arc::clone(&losses), tell),
+            files: LogFiles::new(
+                dir.to_owned(),
+                Tender::start(dir).unwrap(),
+                Arc::clone(&losses),
+                tell,
+            ),
             losses,
             troubles,
         }
+    }
+
+    fn append(&mut self, slot: u32, bytes: &[u8], lines: u64, now: Instant) {
+        let source = source("api", slot, 1, Stream::Out);
+        let route = Route::of(
+            self.files.dir(),
+            Path::new("/"),
+            &LogSpec::default(),
+            &source,
+        );
+        let spoken = Spoken {
+            source: &source,
+            time: 0,
+            continues: false,
+            broken: false,
+        };
+        self.files
+            .append(&route.files[0], bytes, lines, spoken, now);
     }
 
     fn told(&self) -> Vec<String> {
@@ -42,10 +67,6 @@ impl Bench {
     }
 }
 
-fn key(slot: u32) -> Arc<FileKey> {
-    Arc::new(FileKey::of(&source("api", slot, 1, Stream::Out)))
-}
-
 #[test]
 fn trouble_is_told_once_and_tried_again_once_a_second() {
     let dir = tempfile::tempdir().unwrap();
@@ -56,29 +77,29 @@ fn trouble_is_told_once_and_tried_again_once_a_second() {
     fs::create_dir(&path).unwrap();
     fs::create_dir(dir.path().join("api-out-1.log")).unwrap();
 
-    bench.files.append(&key(0), b"a\n", 1, at(0));
-    bench.files.append(&key(1), b"a\nb\n", 2, at(100));
+    bench.append(0, b"a\n", 1, at(0));
+    bench.append(1, b"a\nb\n", 2, at(100));
     assert_eq!(
         bench.told(),
         ["api-out-0.log: Is a directory (os error 21)"]
     );
     assert_eq!((bench.lost(), bench.failing()), (3, 2));
     // Others are not affected.
-    bench.files.append(&key(2), b"fine\n", 1, at(100));
+    bench.append(2, b"fine\n", 1, at(100));
     assert_eq!(bench.lost(), 3);
 
     fs::remove_dir(&path).unwrap();
-    bench.files.append(&key(0), b"too early\n", 1, at(999));
+    bench.append(0, b"too early\n", 1, at(999));
     assert_eq!((bench.lost(), path.exists()), (4, false));
-    bench.files.append(&key(0), b"back\n", 1, at(1000));
+    bench.append(0, b"back\n", 1, at(1000));
     assert_eq!(fs::read_to_string(&path).unwrap(), "back\n");
     // One is still failing.
     assert!(bench.told().is_empty());
     fs::remove_dir(dir.path().join("api-out-1.log")).unwrap();
     // Reopening tries at once.
-    bench.files.append(&key(1), b"too early\n", 1, at(1099));
+    bench.append(1, b"too early\n", 1, at(1099));
     bench.files.reopen();
-    bench.files.append(&key(1), b"back\n", 1, at(1099));
+    bench.append(1, b"back\n", 1, at(1099));
     assert_eq!(bench.told(), ["recovered, 5 lost"]);
     assert_eq!((bench.lost(), bench.failing()), (5, 0));
 
@@ -86,7 +107,7 @@ fn trouble_is_told_once_and_tried_again_once_a_second() {
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     bench.files.reopen();
-    bench.files.append(&key(0), b"x\n", 1, at(1200));
+    bench.append(0, b"x\n", 1, at(1200));
     assert_eq!(bench.told().len(), 1);
     // An app that is deleted ends its part in it.
     bench.files.remove_app("other");
@@ -108,12 +129,12 @@ fn links_and_pipes_are_not_written_to() {
     assert!(status.success());
     symlink("/dev/full", dir.path().join("api-out-2.log")).unwrap();
     for slot in 0..3 {
-        bench.files.append(&key(slot), b"x\n", 1, now);
+        bench.append(slot, b"x\n", 1, now);
     }
     // With a reader the FIFO can be opened, and is still none of ours.
     let options = fs::OpenOptions::new().read(true).write(true).open(&fifo);
     bench.files.reopen();
-    bench.files.append(&key(1), b"x\n", 1, now);
+    bench.append(1, b"x\n", 1, now);
     drop(options);
     assert_eq!(fs::read_to_string(&victim).unwrap(), "");
     assert_eq!((bench.lost(), bench.failing()), (4, 3));
@@ -126,7 +147,7 @@ fn many_files_do_not_use_up_the_descriptors() {
     let now = Instant::now();
     for round in 0..2 {
         for slot in 0..1500 {
-            bench.files.append(&key(slot), b"x\n", 1, now);
+            bench.append(slot, b"x\n", 1, now);
         }
         let open = fs::read_dir("/proc/self/fd")
             .unwrap()
@@ -180,7 +201,7 @@ fn a_full_disk_loses_lines_but_tears_none() {
     let chunk = line.repeat(7);
     let mut written = 0;
     while bench.lost() == 0 {
-        bench.files.append(&key(0), chunk.as_bytes(), 7, start);
+        bench.append(0, chunk.as_bytes(), 7, start);
         written += 7;
     }
     assert_eq!(
@@ -188,12 +209,12 @@ fn a_full_disk_loses_lines_but_tears_none() {
         ["api-out-0.log: No space left on device (os error 28)"]
     );
     let later = start + Duration::from_secs(1);
-    bench.files.append(&key(0), chunk.as_bytes(), 7, later);
+    bench.append(0, chunk.as_bytes(), 7, later);
     assert!(bench.told().is_empty());
 
     fs::remove_file(&filler).unwrap();
     let much_later = later + Duration::from_secs(1);
-    bench.files.append(&key(0), b"back\n", 1, much_later);
+    bench.append(0, b"back\n", 1, much_later);
     assert_eq!(bench.told(), ["recovered, 14 lost"]);
     let text = fs::read_to_string(disk.0.path().join("api-out-0.log")).unwrap();
     let lines: Vec<&str> = text.lines().collect();
@@ -215,6 +236,7 @@ async fn apps_do_not_notice_a_full_disk() {
         let hub = LogHub::start(LogOptions {
             dir: disk.0.path().join("logs"),
             terminal: None,
+            journald: "/nowhere".into(),
             on_trouble: Box::new(move |trouble| told.lock().unwrap().push(describe(&trouble))),
         })
         .unwrap();
@@ -222,7 +244,7 @@ async fn apps_do_not_notice_a_full_disk() {
         for slot in 0..4 {
             let (ours, theirs) = worker_pipe().unwrap();
             let err = source("api", slot, u64::from(slot), Stream::Err);
-            readers.push(hub.attach(err, ours).unwrap());
+            readers.push(attach(&hub, err, &LogSpec::default(), ours).unwrap());
             write_all(fs::File::from(theirs), numbered(50_000).into_bytes()).await;
         }
         for reader in readers {

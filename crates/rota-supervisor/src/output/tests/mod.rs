@@ -2,7 +2,9 @@
 
 mod disk;
 mod flow;
+mod forms;
 mod hub;
+mod rotation;
 mod terminal;
 
 use std::fs;
@@ -11,6 +13,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use rota_config::LogSpec;
 use tempfile::TempDir;
 use tokio::task::LocalSet;
 
@@ -31,6 +34,7 @@ impl Fixture {
         let hub = LogHub::start(LogOptions {
             dir: dir.path().join("logs"),
             terminal,
+            journald: "/nowhere".into(),
             on_trouble: Box::new(move |trouble| told.lock().unwrap().push(describe(&trouble))),
         })
         .unwrap();
@@ -39,9 +43,14 @@ impl Fixture {
 
     /// A worker's stream: the reader and the worker's end.
     fn attach(&self, source: Source) -> (Reader, fs::File) {
+        self.attach_with(source, &LogSpec::default())
+    }
+
+    /// The same with settings.
+    fn attach_with(&self, source: Source, logs: &LogSpec) -> (Reader, fs::File) {
         let (ours, theirs) = worker_pipe().unwrap();
         (
-            self.hub.attach(source, ours).unwrap(),
+            attach(&self.hub, source, logs, ours).unwrap(),
             fs::File::from(theirs),
         )
     }
@@ -52,11 +61,37 @@ impl Fixture {
     }
 }
 
+fn attach(hub: &LogHub, source: Source, logs: &LogSpec, fd: OwnedFd) -> std::io::Result<Reader> {
+    hub.attach(source, logs, Path::new("/"), fd)
+}
+
+/// The last lines of everything.
+async fn past(hub: &LogHub, lines: u64) -> Vec<PastLine> {
+    let wanted = Wanted {
+        lines: Some(lines),
+        ..Wanted::default()
+    };
+    collect(hub, Logs::default(), wanted).await
+}
+
+async fn collect(hub: &LogHub, logs: Logs, wanted: Wanted) -> Vec<PastLine> {
+    let mut past = hub.read_back(logs, wanted).await.unwrap();
+    let mut lines = Vec::new();
+    while let Some(line) = past.next().await {
+        lines.push(line);
+    }
+    lines
+}
+
 fn describe(trouble: &LogTrouble) -> String {
     match trouble {
         LogTrouble::Failing { path, error } => {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             format!("{name}: {error}")
+        }
+        LogTrouble::Growing { path, error } => {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            format!("{name} grows: {error}")
         }
         LogTrouble::Recovered { lost_lines } => format!("recovered, {lost_lines} lost"),
     }
