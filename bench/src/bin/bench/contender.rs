@@ -116,6 +116,11 @@ impl<'c> Site<'c> {
         self
     }
 
+    /// Its own folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.home
+    }
+
     /// A command of this contender's manager; for Node's cluster, `node`.
     pub(crate) fn command(&self) -> Result<Command> {
         let missing = || format!("{} does not take part", self.contender.name());
@@ -230,7 +235,7 @@ impl<'c> Site<'c> {
     }
 
     /// The processes of the manager, without workers.
-    fn managers(&self) -> Result<Vec<u32>> {
+    pub(crate) fn managers(&self) -> Result<Vec<u32>> {
         match self.contender {
             Contender::Rota(_) => {
                 let text =

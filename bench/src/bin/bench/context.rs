@@ -112,6 +112,8 @@ pub(crate) enum Measure {
     AgentOverhead,
     /// What clients see when rota's supervisor, or PM2's daemon, is killed
     ManagerDeath,
+    /// How fast lines get into log files
+    LogThroughput,
 }
 
 impl Measure {
@@ -129,6 +131,7 @@ impl Measure {
                 Self::ReloadLoss,
                 Self::AgentOverhead,
                 Self::ManagerDeath,
+                Self::LogThroughput,
             ],
             one => vec![one],
         }
@@ -148,6 +151,7 @@ impl Measure {
             Self::ReloadLoss => "requests lost by reloads",
             Self::AgentOverhead => "cost of the agent",
             Self::ManagerDeath => "the manager is killed",
+            Self::LogThroughput => "lines into files",
         }
     }
 }

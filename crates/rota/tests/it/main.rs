@@ -34,6 +34,7 @@ mod last_words;
 mod lifecycle;
 mod limits;
 mod listen_fds;
+mod logs;
 mod loss;
 mod notify;
 mod pm2;

@@ -4,6 +4,7 @@ mod agent;
 mod death;
 mod idle;
 mod list;
+mod logs;
 mod memory;
 mod reload;
 mod share;
@@ -28,5 +29,6 @@ pub(crate) fn run(measure: Measure, context: &Context) -> Result<Vec<Section>> {
         Measure::ReloadLoss => reload::measure(context),
         Measure::AgentOverhead => agent::measure(context),
         Measure::ManagerDeath => death::measure(context),
+        Measure::LogThroughput => logs::measure(context),
     }
 }
