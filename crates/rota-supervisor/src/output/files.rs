@@ -310,14 +310,7 @@ impl LogFile {
         if *self.owner != *spoken.source.app {
             self.owner = Arc::clone(&spoken.source.app);
         }
-        let open = match &mut self.open {
-            Some(open) => open,
-            None => {
-                let open = open(around, target)?;
-                *open_files += 1;
-                self.open.insert(open)
-            }
-        };
+        let open = opened(&mut self.open, open_files, around, target)?;
         // Without it a death at this moment would leave a torn line: no reason not to write.
         let length = bytes.len() + usize::from(self.torn);
         let _ = around
@@ -358,7 +351,8 @@ impl LogFile {
         time: u64,
         now: Instant,
     ) -> io::Result<()> {
-        let Some(open) = &mut self.open else {
+        // That it cannot be opened is told by the write.
+        let Ok(open) = opened(&mut self.open, open_files, around, target) else {
             return Ok(());
         };
         if self.torn || !open.is_due(target, time) {
@@ -430,6 +424,23 @@ fn put_aside(around: &Around, target: &Target, meta: &fs::Metadata, time: u64) -
     times::follow(&around.dir, &target.path, &stamp);
     around.tender.tend(target.clone());
     Ok(())
+}
+
+/// The file, open.
+fn opened<'a>(
+    file: &'a mut Option<Open>,
+    open_files: &mut usize,
+    around: &mut Around,
+    target: &Target,
+) -> io::Result<&'a mut Open> {
+    match file {
+        Some(open) => Ok(open),
+        None => {
+            let open = open(around, target)?;
+            *open_files += 1;
+            Ok(file.insert(open))
+        }
+    }
 }
 
 fn open(around: &mut Around, target: &Target) -> io::Result<Open> {

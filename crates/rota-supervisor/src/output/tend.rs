@@ -25,6 +25,8 @@ use super::{times, writer};
 const AGAIN: Duration = Duration::from_secs(3600);
 /// How nice it is to everybody else.
 const NICE: i32 = 19;
+/// Compression begins with large tables.
+const STACK: usize = 1024 * 1024;
 /// How much is read at a time.
 const BLOCK: usize = 32 * 1024;
 
@@ -49,7 +51,7 @@ impl Tender {
         let dir = dir.to_owned();
         thread::Builder::new()
             .name("log-keeper".into())
-            .stack_size(writer::STACK)
+            .stack_size(STACK)
             .spawn(move || {
                 // Refused by a strange sandbox at most: then it is as quick as others.
                 let _ = rustix::process::setpriority_process(None, NICE);

@@ -18,8 +18,8 @@ use super::{Source, underway};
 
 /// How many bytes may wait to be written.
 pub(super) const WAITING_BYTES: usize = 256 * 1024;
-/// The writer calls nothing deep.
-pub(super) const STACK: usize = 128 * 1024;
+/// The writer calls nothing deep; only a debug build needs so much, for times.
+pub(super) const STACK: usize = 512 * 1024;
 
 /// An order to the writer. They are carried out in order, so that what is read back is exactly what
 /// was printed before.

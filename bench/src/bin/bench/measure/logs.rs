@@ -62,7 +62,11 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
         ways.push(way("rota, cluster, plain", By::Rota, &[]));
         let timed = &["--log-time", "%Y-%m-%d %H:%M:%S%.3f"];
         ways.push(way("rota, cluster, with time", By::Rota, timed));
-        ways.push(way("rota, cluster, JSON", By::Rota, &["--log-format", "json"]));
+        ways.push(way(
+            "rota, cluster, JSON",
+            By::Rota,
+            &["--log-format", "json"],
+        ));
         let packed = &["--fork", "--rotate-size", "0"];
         ways.push(way("rota, fork, no rotation", By::Rota, packed));
     }
@@ -142,7 +146,8 @@ fn ends(log: &Path) -> bool {
     let read = || {
         let mut file = File::open(log).ok()?;
         let length = file.metadata().ok()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(200))).ok()?;
+        file.seek(SeekFrom::Start(length.saturating_sub(200)))
+            .ok()?;
         let mut end = Vec::new();
         file.read_to_end(&mut end).ok()?;
         // In JSON it is not the end of its line.

@@ -23,8 +23,8 @@ pub use snapshot::{Custom, Logs};
 const TOGETHER: (usize, usize) = (64, 64 * 1024);
 /// How often that may wait to be taken.
 const WAITING: usize = 2;
-/// Expressions are matched without recursion; decompression takes its memory elsewhere.
-const STACK: usize = 256 * 1024;
+/// Decompression begins with large tables.
+const STACK: usize = 1024 * 1024;
 
 /// Which lines are wanted.
 #[derive(Debug, Clone, Default)]
