@@ -31,6 +31,12 @@ pub(super) fn head(path: &Path) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// True for a text file that neither its mode nor a first line `#!…` makes a program.
+pub(crate) fn is_plain_text(path: &Path) -> bool {
+    let bare = look(path) == Found::File { executable: false };
+    bare && head(path).is_ok_and(|head| !head.starts_with(b"#!") && !head.contains(&0))
+}
+
 /// The first executable file of that name on a `PATH`-like list; relative entries are relative to
 /// `cwd`.
 pub(super) fn on_path(name: &str, path: &str, cwd: &Path) -> Option<PathBuf> {

@@ -9,6 +9,7 @@ mod kinds;
 mod launch;
 
 pub use error::{ResolveError, ResolveErrorKind};
+pub(crate) use files::is_plain_text;
 pub use kinds::Kind;
 pub(crate) use kinds::may_be_node;
 pub use launch::{Launch, resolve};

@@ -26,6 +26,7 @@ mod courtesy;
 mod drain;
 mod drained;
 mod figures;
+mod foreign;
 mod guard_loss;
 mod hang;
 mod hostile;

@@ -57,6 +57,17 @@ pub(super) fn read(
         mistakes
             .push(Mistake::of_app(&label, "the app has no script").help("add script: \"app.js\""));
     }
+    if draft.spec.script == "serve"
+        && draft
+            .variables
+            .iter()
+            .any(|(name, _)| name == "PM2_SERVE_PATH")
+    {
+        let why = "PM2's own server of files is no script here";
+        mistakes.push(Mistake::of_app(&label, why).field("script").help(
+            "let a web server give out the folder, or a package: script: \"npx\", args: [\"serve\", \"dist\"]",
+        ));
+    }
     settle(&mut draft);
     name(&mut draft, place.profile, &label, mistakes);
     if mistakes.len() > before {

@@ -175,6 +175,10 @@ fn runner(draft: &mut Draft<'_>) {
             Some("ts" | "tsx") => Some("bun".to_owned()),
             Some("coffee") => Some("coffee".to_owned()),
             Some("ls") => Some("lsc".to_owned()),
+            // What nothing else runs, Node does.
+            None if crate::resolve::is_plain_text(&spec.cwd.join(&spec.script)) => {
+                Some("node".to_owned())
+            }
             _ => None,
         };
     }

@@ -90,3 +90,22 @@ fn another_folder_may_be_meant() {
     assert_eq!(spec.cwd.to_str(), Some("/elsewhere"));
     assert_eq!(spec.logs.out.unwrap().to_str(), Some("/elsewhere/x"));
 }
+
+#[test]
+fn a_text_without_extension_is_run_by_node() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("next", "x"), ("tool", "#!/bin/sh\n")] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let caller = super::shell();
+    let outside = crate::file::Outside {
+        caller: &caller,
+        read: &|_| Ok(String::new()),
+    };
+    let interpreters = ["next", "tool", "none"].map(|script| {
+        let file = Foreign::ecosystem(PATH, json!({ "script": script })).in_folder(folder.path());
+        let app = file.apps(None, &outside).unwrap().apps.remove(0);
+        app.spec.interpreter
+    });
+    assert_eq!(interpreters, [Some("node".to_owned()), None, None]);
+}
