@@ -21,6 +21,7 @@ mod environment;
 mod error;
 mod event;
 mod exit;
+mod export;
 mod inside;
 mod io;
 mod logs;
@@ -40,6 +41,7 @@ pub use environment::{EnvRequest, EnvResponse, EnvVariable};
 pub use error::{ApiError, ErrorBody, ErrorCode};
 pub use event::{CommandResult, Finished, Progress, ProgressKind, Step, StreamEvent};
 pub use exit::ExitCode;
+pub use export::{ExportRequest, ExportResponse, ExportView};
 pub use inside::{
     EventLoopView, GcView, HealthView, HeapView, HttpView, InsideView, LatencyView, ProcessView,
     ResponsesView,

@@ -21,6 +21,8 @@ pub const SIGNAL: &str = "/v1/signal";
 pub const ENV: &str = "/v1/env";
 /// `POST` [`crate::ConfigRequest`] → [`crate::ConfigResponse`].
 pub const CONFIG: &str = "/v1/config";
+/// `POST` [`crate::ExportRequest`] → [`crate::ExportResponse`].
+pub const EXPORT: &str = "/v1/export";
 /// `POST` [`crate::PlanRequest`] → [`crate::PlanResponse`].
 pub const PLAN: &str = "/v1/plan";
 /// `POST` [`crate::StackRequest`] → [`crate::StackResponse`].

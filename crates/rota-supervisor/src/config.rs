@@ -51,7 +51,9 @@ fn scaled(answer: &mut ConfigResponse, instances: u32) {
 fn describe(spec: &AppSpec, origins: Option<&Origins>) -> ConfigResponse {
     // What a specification has if nothing is said.
     let plain = AppSpec::new(spec.name.clone(), "", "/");
-    let file = origins.map(|origins| origins.file.display().to_string());
+    let file = origins
+        .and_then(Origins::file)
+        .map(|file| file.display().to_string());
     let keys = KEYS.iter().filter(|key| key.is_field());
     let settings = keys.map(|key| {
         let value = key.value(spec);

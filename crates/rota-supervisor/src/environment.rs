@@ -133,7 +133,7 @@ const HARMLESS: [&str; 3] = ["OLDPWD", "PWD", "SSH_AUTH_SOCK"];
 const SECRET_VALUES: [&str; 5] = ["PASSWORD=", "PWD=", "SECRET=", "TOKEN=", "-----BEGIN "];
 
 /// Whether a variable looks like a secret, by its name or its value.
-fn is_secret(name: &str, value: &str) -> bool {
+pub(crate) fn is_secret(name: &str, value: &str) -> bool {
     let name = name.to_ascii_uppercase();
     if HARMLESS.contains(&name.as_str()) {
         return false;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::ask::Ask;
@@ -12,10 +13,11 @@ use super::events::Events;
 use super::follow::LogLines;
 use super::link::Link;
 use crate::{
-    AppList, CommandRequest, ConfigRequest, ConfigResponse, EnvRequest, EnvResponse, FlushRequest,
-    FlushResponse, LogsQuery, PlanRequest, PlanResponse, ProfileRequest, ProfileSource,
-    ResurrectRequest, ShutdownRequest, SignalRequest, SignalResponse, StackRequest, StackResponse,
-    StartRequest, UpgradeRequest, Version, paths, targets_to_query,
+    AppList, CommandRequest, ConfigRequest, ConfigResponse, EnvRequest, EnvResponse, ExportRequest,
+    ExportResponse, FlushRequest, FlushResponse, LogsQuery, PlanRequest, PlanResponse,
+    ProfileRequest, ProfileSource, ResurrectRequest, ShutdownRequest, SignalRequest,
+    SignalResponse, StackRequest, StackResponse, StartRequest, UpgradeRequest, Version, paths,
+    targets_to_query,
 };
 
 /// A connection to the daemon. Must be used inside a tokio runtime with IO and time.
@@ -155,6 +157,18 @@ impl Client {
     /// See [`ClientError`].
     pub async fn config(&mut self, request: &ConfigRequest) -> Result<ConfigResponse, ClientError> {
         let ask = Ask::post(paths::CONFIG, request)?;
+        self.link.value(&ask).await
+    }
+
+    /// The specifications of apps as they run.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn export<S: DeserializeOwned, O: DeserializeOwned>(
+        &mut self,
+        request: &ExportRequest,
+    ) -> Result<ExportResponse<S, O>, ClientError> {
+        let ask = Ask::post(paths::EXPORT, request)?;
         self.link.value(&ask).await
     }
 

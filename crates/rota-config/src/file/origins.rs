@@ -12,7 +12,7 @@ use crate::{AppSpec, Env, SpecUpdate};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Origins {
-    /// The configuration file, absolute.
+    /// The configuration file, absolute; empty: there is none.
     pub file: PathBuf,
     /// The profile that was chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,12 +38,34 @@ pub struct EnvOrigin {
 }
 
 impl Origins {
+    /// Of an app without a file: these variables are those of the shell that started it.
+    pub fn of_shell<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let shell = EnvOrigin {
+            shell: true,
+            ..EnvOrigin::default()
+        };
+        let env = names
+            .into_iter()
+            .map(|name| (name.to_owned(), shell.clone()));
+        Self {
+            env: env.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The configuration file, if there is one.
+    pub fn file(&self) -> Option<&std::path::Path> {
+        Some(self.file.as_path()).filter(|file| !file.as_os_str().is_empty())
+    }
+
     /// The same, after a change of the app from elsewhere.
     #[must_use]
     pub fn after(&self, update: &SpecUpdate) -> Self {
         let mut origins = self.clone();
-        let updated = update.caller_env.iter().chain([&update.set_env]);
-        for (name, _) in updated.flat_map(Env::iter) {
+        let shell = update.caller_env.iter().flat_map(Env::iter);
+        let shell = Self::of_shell(shell.map(|(name, _)| name));
+        origins.env.extend(shell.env);
+        for (name, _) in update.set_env.iter() {
             origins.env.remove(name);
         }
         if update.interpreter.is_some() {
@@ -56,7 +78,7 @@ impl Origins {
     }
 
     /// True for a variable that happened to be in the shell: another value there is no change of the file.
-    fn incidental(&self, name: &str) -> bool {
+    pub(super) fn incidental(&self, name: &str) -> bool {
         let origin = self.env.get(name);
         origin.is_some_and(|origin| origin.shell && origin.file.is_none())
     }

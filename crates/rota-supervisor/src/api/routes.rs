@@ -5,9 +5,9 @@ use std::rc::Rc;
 use hyper::body::Incoming;
 use hyper::{Method, Request};
 use rota_api::{
-    ApiError, AppList, CommandRequest, ConfigRequest, EnvRequest, ErrorCode, OperationToken,
-    PlanRequest, ProfileRequest, ProfileSource, ResurrectRequest, ShutdownRequest, SignalRequest,
-    StackRequest, StartRequest, UpgradeRequest, paths,
+    ApiError, AppList, CommandRequest, ConfigRequest, EnvRequest, ErrorCode, ExportRequest,
+    OperationToken, PlanRequest, ProfileRequest, ProfileSource, ResurrectRequest, ShutdownRequest,
+    SignalRequest, StackRequest, StartRequest, UpgradeRequest, paths,
 };
 use rota_config::file::Origins;
 use rota_config::{AppSpec, SpecUpdate};
@@ -32,6 +32,7 @@ pub(super) async fn answer(supervisor: &Rc<Supervisor>, request: Request<Incomin
         (&Method::POST, paths::SIGNAL) => signal(supervisor, request).await,
         (&Method::POST, paths::ENV) => env(supervisor, request).await,
         (&Method::POST, paths::CONFIG) => config(supervisor, request).await,
+        (&Method::POST, paths::EXPORT) => export(supervisor, request).await,
         (&Method::POST, paths::PLAN) => plan(supervisor, request).await,
         (&Method::POST, paths::STACK) => stack(supervisor, request).await,
         (&Method::POST, paths::PROFILE) => profile(supervisor, request).await,
@@ -121,6 +122,14 @@ async fn config(
 ) -> Result<Answer, ApiError> {
     let request: ConfigRequest = http::read_json(request.into_body()).await?;
     Ok(http::json(&supervisor.config(&request)?))
+}
+
+async fn export(
+    supervisor: &Rc<Supervisor>,
+    request: Request<Incoming>,
+) -> Result<Answer, ApiError> {
+    let request: ExportRequest = http::read_json(request.into_body()).await?;
+    Ok(http::json(&supervisor.export(&request)?))
 }
 
 async fn plan(supervisor: &Rc<Supervisor>, request: Request<Incoming>) -> Result<Answer, ApiError> {

@@ -2,6 +2,7 @@
 
 mod command;
 mod daemon;
+mod export;
 mod logs;
 mod plan;
 mod prepare;

@@ -7,7 +7,7 @@ use regex_lite::Regex;
 use rota_config::{SignalName, Span};
 
 use super::app::AppFlags;
-use super::file::{ApplyArgs, CheckArgs, ConfigArgs, ImportArgs, InitArgs};
+use super::file::{ApplyArgs, CheckArgs, ConfigArgs, ExportArgs, ImportArgs, InitArgs};
 use super::startup::{StartupArgs, UnstartupArgs};
 use super::values::{EnvFlag, ScaleValue, expression, moment};
 
@@ -70,6 +70,13 @@ pub enum VerbArgs {
         rota apply --prune --yes\n\nWhat runs as the file says is not touched. docs/config.md says more."
     )]
     Apply(ApplyArgs),
+
+    /// Write a rota.toml from what runs
+    #[command(
+        after_help = "Examples:\n  rota export\n  rota export api web -o rota.toml\n  rota export --reveal -o rota.toml\n\n\
+        Without --reveal what looks like a secret is named, and not written."
+    )]
+    Export(ExportArgs),
 
     /// Write a commented rota.toml for the project in this folder
     #[command(after_help = "Examples:\n  rota init\n  rota init --stdout")]

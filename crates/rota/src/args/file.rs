@@ -43,6 +43,30 @@ pub struct ApplyArgs {
     pub json: bool,
 }
 
+/// `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Names or ids [default: all]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Overwrite a file that is there
+    #[arg(short, long, requires = "output")]
+    pub force: bool,
+
+    /// Write values that look like secrets, too
+    #[arg(long)]
+    pub reveal: bool,
+
+    /// Write also the variables that merely happened to be in the shell
+    #[arg(long)]
+    pub all_env: bool,
+}
+
 /// `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {

@@ -16,6 +16,6 @@ pub use cli::{
     ProfileArgs, ProfileWhat, ReloadArgs, ResetArgs, ResurrectArgs, RunArgs, ScaleArgs, SignalArgs,
     StackArgs, StartArgs, StopArgs, TestReloadArgs, UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
 };
-pub use file::{ApplyArgs, CheckArgs, ConfigArgs, ConfigWhat, ImportArgs, InitArgs};
+pub use file::{ApplyArgs, CheckArgs, ConfigArgs, ConfigWhat, ExportArgs, ImportArgs, InitArgs};
 pub use startup::{InitSystem, StartupArgs, StartupPlace, UnstartupArgs};
 pub use values::{EnvFlag, EnvPair, ScaleValue};

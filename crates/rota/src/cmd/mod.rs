@@ -8,6 +8,7 @@ pub(crate) mod describe;
 mod describe_settings;
 mod describe_worker;
 mod env;
+mod export;
 mod file;
 mod flush;
 mod import_pm2;

@@ -4,9 +4,9 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use rota_api::ExitCode;
 
 use super::{
-    check, config, daemon, delete, describe, env, file, flush, import_pm2, init, kill, list, logs,
-    ping, profile, reload, reset, restart, resurrect, run, scale, signal, stack, start, startup,
-    stop, test_reload, upgrade, version,
+    check, config, daemon, delete, describe, env, export, file, flush, import_pm2, init, kill,
+    list, logs, ping, profile, reload, reset, restart, resurrect, run, scale, signal, stack, start,
+    startup, stop, test_reload, upgrade, version,
 };
 use crate::args::{Cli, VerbArgs};
 use crate::context::Context;
@@ -58,6 +58,7 @@ fn verb(context: &Context, verb: VerbArgs) -> Done {
         VerbArgs::Run(args) => run::run(context, *args),
         VerbArgs::Start(args) => start::run(context, *args),
         VerbArgs::Apply(args) => file::apply(context, &args),
+        VerbArgs::Export(args) => export::run(context, &args),
         VerbArgs::Check(args) => check::run(context, &args),
         VerbArgs::Init(args) => init::run(context, &args),
         VerbArgs::ImportPm2(args) => import_pm2::run(context, &args),
@@ -173,6 +174,9 @@ mod tests {
             "init --stdout",
             "config show api --json",
             "config schema",
+            "apply shop.toml --env production --only a,b --dry-run --json",
+            "apply --prune -y",
+            "export api web -o x.toml --force --reveal --all-env",
             "reload rota.toml --env production",
             "start app.js",
             "start app.js -i -1",
@@ -235,6 +239,8 @@ mod tests {
             "start app.js --balance fair",
             "config",
             "init --stdout --force",
+            "apply --prune --only a",
+            "export --force",
             "reload",
             "test-reload",
             "test-reload api --times 0",

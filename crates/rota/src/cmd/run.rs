@@ -1,7 +1,5 @@
 //! `rota run`.
 
-use std::collections::BTreeMap;
-
 use rota_api::{ExitCode, StartRequest};
 use rota_config::AppSpec;
 use rota_config::file::Origins;
@@ -15,13 +13,14 @@ use crate::failure::{Done, Failure, Stop};
 fn boot(context: &Context, args: &RunArgs) -> Result<StartRequest<AppSpec, Origins>, Stop> {
     let apps = specs::from_flags(&args.app, &args.app.scripts)?;
     specs::check(&apps, context)?;
+    let origins = specs::origins(&args.app, &apps);
     Ok(StartRequest {
         apps,
         wait: true,
         force: false,
         keep: false,
         rest: Vec::new(),
-        origins: BTreeMap::new(),
+        origins,
     })
 }
 

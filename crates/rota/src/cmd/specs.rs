@@ -1,9 +1,10 @@
 //! From flags to app specifications.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rota_api::ExitCode;
+use rota_config::file::Origins;
 use rota_config::{AppName, AppSpec, Env, ExecMode, Probe, resolve};
 
 use crate::args::{AppFlags, EnvFlag, EnvPair};
@@ -49,6 +50,18 @@ pub fn from_flags(flags: &AppFlags, scripts: &[String]) -> Result<Vec<AppSpec>, 
         specs.push(spec);
     }
     Ok(specs)
+}
+
+/// Where the settings of apps without a file come from: which of their variables are merely those of this shell.
+pub fn origins(flags: &AppFlags, specs: &[AppSpec]) -> BTreeMap<String, Origins> {
+    let given = pairs(&flags.env).unwrap_or_default();
+    let merely = |name: &&str| given.iter().all(|pair| pair.key != **name);
+    let of = |spec: &AppSpec| {
+        let names = spec.env.iter().map(|(name, _)| name);
+        let origins = Origins::of_shell(names.filter(merely));
+        (spec.name.to_string(), origins)
+    };
+    specs.iter().map(of).collect()
 }
 
 /// Tells everything that is wrong with the specifications before a daemon is bothered, or started.

@@ -49,12 +49,13 @@ async fn start(context: &Context, args: &StartArgs) -> Done {
             .into());
     }
     let mut specs = specs::from_flags(&args.app, &named.scripts)?;
+    let origins = specs::origins(&args.app, &specs);
     let update = update(args)?.unwrap_or_default();
     specs.extend(named.left.iter().map(|app| update.apply(app)));
     specs::check(&specs, context)?;
     let mut code = ExitCode::Ok;
     if !specs.is_empty() {
-        code = start_scripts(context, args, specs).await?;
+        code = start_scripts(context, args, specs, origins).await?;
     }
     if !named.targets.is_empty() {
         let again = start_again(context, args, named.targets).await?;
@@ -65,14 +66,19 @@ async fn start(context: &Context, args: &StartArgs) -> Done {
     Ok(code)
 }
 
-async fn start_scripts(context: &Context, args: &StartArgs, specs: Vec<AppSpec>) -> Done {
+async fn start_scripts(
+    context: &Context,
+    args: &StartArgs,
+    specs: Vec<AppSpec>,
+    origins: BTreeMap<String, Origins>,
+) -> Done {
     let request = StartRequest::<AppSpec, Origins> {
         apps: specs,
         wait: !args.wait.no_wait,
         force: args.force,
         keep: false,
         rest: Vec::new(),
-        origins: BTreeMap::new(),
+        origins,
     };
     let client = context.telling(connect_or_start(context.home()?).await?);
     operation::tell(context, client.start(&request).await?, args.wait.json).await

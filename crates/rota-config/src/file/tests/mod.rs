@@ -1,6 +1,7 @@
 //! rota.toml as a whole.
 
 mod errors;
+mod export;
 mod meaning;
 mod table;
 

@@ -2,6 +2,7 @@
 
 mod apply;
 mod changes;
+mod export;
 mod order;
 mod verbs;
 
