@@ -199,6 +199,11 @@ pub enum Notice {
         /// The app's generation from now on; that of those workers as well.
         generation: Generation,
     },
+    /// A start waits until other apps serve.
+    WaitsFor {
+        /// Which apps.
+        apps: Vec<AppId>,
+    },
     /// A rollout begins.
     RolloutStarted {
         /// From this generation.

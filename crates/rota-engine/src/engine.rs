@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::{App, Life};
+use crate::app::{App, Farewell, Life};
 use crate::backoff::Rng;
 use crate::context::{Context, Shared};
 use crate::saved::is_default;
@@ -94,6 +94,7 @@ impl Engine {
         for id in due {
             self.settle(id, &mut out);
         }
+        self.keep_order(&mut out);
         self.end_shutdown(&mut out);
         out
     }
@@ -169,6 +170,15 @@ impl Engine {
                 outcome: Outcome::Refused(refusal),
             });
             self.retire_refused(app, &command, out);
+            return Some(app);
+        }
+        if self.must_wait(app, &command) {
+            let delete = matches!(command, Command::Delete { .. });
+            let farewell = Farewell {
+                command: id,
+                delete,
+            };
+            self.with_app(app, out, |app, _| app.farewells.push(farewell));
             return Some(app);
         }
         if let Command::Start {
@@ -250,13 +260,16 @@ impl Engine {
         shutdown.commands.push(id);
         let apps: Vec<_> = self.apps.keys().copied().collect();
         for app in apps {
-            self.with_app(app, out, |app, cx| app.shut_down(cx, now));
-            self.settle(app, out);
+            if now || self.may_shut_down(app) {
+                self.with_app(app, out, |app, cx| app.shut_down(cx, now));
+                self.settle(app, out);
+            }
         }
     }
 
     pub(crate) fn end_shutdown(&mut self, out: &mut Vec<Effect>) {
-        let quiet = self.apps.values().all(|app| app.workers.is_empty());
+        let quiet = |app: &App| app.workers.is_empty() && app.life != Life::Alive;
+        let quiet = self.apps.values().all(quiet);
         let Some(shutdown) = self.shutdown.as_mut().filter(|_| quiet) else {
             return;
         };

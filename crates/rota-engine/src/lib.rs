@@ -11,6 +11,7 @@ mod context;
 mod effect;
 mod engine;
 mod event;
+mod order;
 mod outcome;
 mod policy;
 mod pulse;

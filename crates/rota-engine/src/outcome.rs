@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExitStatus, Generation, Slot, WorkerId};
+use crate::{AppId, ExitStatus, Generation, Slot, WorkerId};
 
 /// The one answer to a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -101,6 +101,14 @@ pub enum FailReason {
         /// Which.
         worker: WorkerId,
     },
+    /// An app that this one depends on does not serve. If that is still meant to run, this one is started when it
+    /// serves after all; otherwise it rests.
+    Dependency {
+        /// Which app.
+        app: AppId,
+        /// It is not even meant to run.
+        resting: bool,
+    },
     /// Another command took its place.
     Superseded {
         /// Which kind of command.
@@ -119,7 +127,7 @@ impl FailReason {
             | Self::NoResources { slot, .. }
             | Self::Hung { slot, .. }
             | Self::Left { slot, .. } => Some(*slot),
-            Self::Superseded { .. } => None,
+            Self::Dependency { .. } | Self::Superseded { .. } => None,
         }
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::AppId;
+
 /// The settings of one generation of an app.
 ///
 /// Timeouts that concern a worker are read from the generation that the worker was spawned with,
@@ -14,6 +16,10 @@ pub struct Policy {
     /// Number of slots. Read by `Start` of an app that is not running, and by nothing else:
     /// afterwards `Scale` changes the number.
     pub instances: u32,
+    /// Apps that it depends on. A `Start` of an app at rest waits until these serve; read by that, by a stop or delete of
+    /// one of these while this one is on its way out, and by a shutdown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<AppId>,
     /// Whether a worker that ended by itself is started again.
     pub autorestart: bool,
     /// More unstable restarts of a slot in a row than this, and the slot is errored.
@@ -68,6 +74,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             instances: 1,
+            after: Vec::new(),
             autorestart: true,
             max_restarts: 16,
             min_uptime: Duration::from_secs(1),

@@ -45,6 +45,8 @@ pub struct AppView<'a> {
     pub rollout: Option<RolloutView>,
     /// Why slots were given up: the last reason, if any slot is errored now.
     pub errored: Option<&'a FailReason>,
+    /// Apps that have to serve before anything of it is started.
+    pub waits_for: Vec<AppId>,
     /// Commands that wait for their turn.
     pub queued: usize,
 }

@@ -28,20 +28,38 @@ impl Supervisor {
             Outcome::Failed(failure) => words::failed_worker(&failure.reason),
             Outcome::Done(_) | Outcome::Refused(_) => None,
         };
+        let dependency = self.missed(&outcome).map(|text| (text, Vec::new()));
         let this = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let recorded = match failed_worker {
+                None => dependency,
                 Some(worker) => {
                     this.output_complete(worker).await;
                     this.recorded(worker)
                 }
-                None => None,
             };
             // The dispatcher answers when it has carried out everything before: a port or path of an app
             // that was stopped is free when its caller hears of it.
             this.stats().await;
             this.settle(&answered, result_of(&answered.name, &outcome, recorded));
         });
+    }
+
+    /// What is said of an app that was not started because of another one.
+    fn missed(&self, outcome: &Outcome) -> Option<String> {
+        let Outcome::Failed(failure) = outcome else {
+            return None;
+        };
+        let FailReason::Dependency { app, resting } = failure.reason else {
+            return None;
+        };
+        let name = self.with(|state| state.app_name(app));
+        let why = if resting {
+            "which was stopped"
+        } else {
+            "which did not start"
+        };
+        Some(format!("not started: it depends on {name}, {why}"))
     }
 
     fn settle(self: &Rc<Self>, answered: &Answered, result: CommandResult) {
@@ -91,6 +109,8 @@ fn result_of(
                 None
             } else if matches!(failure.reason, FailReason::Superseded { .. }) {
                 None
+            } else if let FailReason::Dependency { resting, .. } = failure.reason {
+                (!resting).then(|| "it is started as soon as that serves".to_owned())
             } else {
                 Some("rota keeps trying by its restart policy; `rota describe` shows the failures, `rota logs` the output".to_owned())
             };
@@ -126,6 +146,7 @@ fn failure_code(reason: &FailReason) -> ErrorCode {
         }
         FailReason::NotReady { .. } => ErrorCode::NotReady,
         FailReason::SpawnFailed { .. } | FailReason::NoResources { .. } => ErrorCode::SpawnFailed,
+        FailReason::Dependency { .. } => ErrorCode::Refused,
         FailReason::Superseded { by: Verb::Shutdown } => ErrorCode::ShuttingDown,
         FailReason::Superseded { .. } => ErrorCode::Superseded,
     }

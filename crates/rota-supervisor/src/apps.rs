@@ -196,6 +196,8 @@ impl Prepared {
         let cluster = self.is_cluster();
         Policy {
             instances: spec.instances.count(cpus),
+            // Names become numbers when a command is given.
+            after: Vec::new(),
             autorestart: spec.restart.autorestart,
             max_restarts: spec.restart.max_restarts,
             min_uptime: spec.restart.min_uptime.duration(),

@@ -25,7 +25,7 @@ impl Supervisor {
             }
             FailReason::Hung { .. } => ("hung".to_owned(), self.age(worker)),
             FailReason::Left { .. } => ("left".to_owned(), self.age(worker)),
-            FailReason::Superseded { .. } => return,
+            FailReason::Dependency { .. } | FailReason::Superseded { .. } => return,
         };
         let (stack, stack_missing) = match reason {
             FailReason::Hung { .. } => self.hung_at(worker.0),

@@ -231,7 +231,7 @@ pub(crate) fn kind(reason: &FailReason) -> FailureKind {
         FailReason::SpawnFailed { .. } | FailReason::NoResources { .. } => FailureKind::NotStarted,
         FailReason::Hung { .. } => FailureKind::Hung,
         FailReason::Left { .. } => FailureKind::Left,
-        FailReason::Superseded { .. } => FailureKind::Other,
+        FailReason::Dependency { .. } | FailReason::Superseded { .. } => FailureKind::Other,
     }
 }
 

@@ -185,6 +185,12 @@ impl Supervisor {
         }
         let explained = match notice {
             Notice::Failed { reason } => Some(self.explain(reason)),
+            Notice::WaitsFor { apps } => {
+                let names =
+                    self.with(|state| apps.iter().map(|app| state.app_name(*app)).collect());
+                let names: Vec<String> = names;
+                Some(format!("waits for {}", names.join(", ")))
+            }
             _ => None,
         };
         let (name, progress) = self.with(|state| {

@@ -202,6 +202,9 @@ fn line(notice: &Notice) -> Line {
         Notice::Defined { .. } => {
             app_only(Kind::Note, "other settings hold from now on".to_owned())
         }
+        Notice::WaitsFor { .. } => {
+            app_only(Kind::Queued, "waits for what it depends on".to_owned())
+        }
         Notice::RolloutStarted { steps, .. } => app_only(
             Kind::Note,
             format!("replacing {steps} {}", plural(*steps, "worker")),
@@ -353,7 +356,7 @@ fn exited(
 fn failed(reason: &FailReason) -> Line {
     let kind = match reason {
         FailReason::NotReady { .. } => ProgressKind::NotReady,
-        FailReason::Superseded { .. } => ProgressKind::Note,
+        FailReason::Dependency { .. } | FailReason::Superseded { .. } => ProgressKind::Note,
         FailReason::Crashed { .. }
         | FailReason::SpawnFailed { .. }
         | FailReason::NoResources { .. }

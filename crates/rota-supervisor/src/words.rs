@@ -83,6 +83,7 @@ pub fn failure(reason: &FailReason) -> String {
         FailReason::Left { slot, .. } => {
             format!("worker {slot} left the cluster by itself as soon as it had started")
         }
+        FailReason::Dependency { .. } => "an app that it depends on does not serve".to_owned(),
         FailReason::Superseded { by } => format!("a later {} took its place", verb(*by)),
     }
 }
@@ -96,7 +97,7 @@ pub fn failed_slot(reason: &FailReason) -> Option<u32> {
         | FailReason::NoResources { slot, .. }
         | FailReason::Hung { slot, .. }
         | FailReason::Left { slot, .. } => Some(*slot),
-        FailReason::Superseded { .. } => None,
+        FailReason::Dependency { .. } | FailReason::Superseded { .. } => None,
     }
 }
 
@@ -109,7 +110,7 @@ pub fn failed_worker(reason: &FailReason) -> Option<rota_engine::WorkerId> {
         | FailReason::NoResources { worker, .. }
         | FailReason::Hung { worker, .. }
         | FailReason::Left { worker, .. } => Some(*worker),
-        FailReason::Superseded { .. } => None,
+        FailReason::Dependency { .. } | FailReason::Superseded { .. } => None,
     }
 }
 

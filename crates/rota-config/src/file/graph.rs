@@ -37,7 +37,7 @@ pub(super) fn circle(after: &BTreeMap<&str, Vec<&str>>) -> Option<Vec<String>> {
 }
 
 /// Groups of apps: all that an app waits for is in earlier groups. What is in a circle comes last, together.
-pub(super) fn waves<'a>(apps: &[(&'a str, Vec<&'a str>)]) -> Vec<Vec<&'a str>> {
+pub fn waves<'a>(apps: &[(&'a str, Vec<&'a str>)]) -> Vec<Vec<&'a str>> {
     let names: BTreeSet<&str> = apps.iter().map(|(name, _)| *name).collect();
     let mut placed = BTreeSet::new();
     let mut waves = Vec::new();

@@ -30,6 +30,7 @@ pub use changes::{Change, Changes, changes};
 pub use document::ConfigFile;
 pub use export::{Export, Form, export};
 pub(crate) use fields::plain;
+pub use graph::waves;
 pub use key::{Key, Part, Takes};
 pub use keys::{KEYS, key};
 pub use kind::Kind;

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 use super::plan::Kind;
 use super::queue::Work;
-use super::state::{Answer, App, Life, Operation, count, superseded};
+use super::state::{Answer, App, Farewell, Life, Operation, count, superseded};
 use crate::context::Context;
 use crate::slot::Seat;
 use crate::worker::Rung;
@@ -125,7 +125,8 @@ impl App {
             }
             return Ok(());
         }
-        match slots.any(|slot| !slot.wanted || resting(slot.seat)) {
+        let waits = !self.waits_for.is_empty() && self.operation.is_none();
+        match waits || slots.any(|slot| !slot.wanted || resting(slot.seat)) {
             true => Ok(()),
             false => Err(Refusal::AlreadyRunning),
         }
@@ -183,6 +184,15 @@ impl App {
         }
     }
 
+    /// A stop or delete that waited: now.
+    pub(crate) fn leave(&mut self, cx: &mut Context, farewell: &Farewell) {
+        match farewell.delete {
+            _ if self.life == Life::Deleting => self.await_end(farewell.command),
+            true => self.delete(cx, farewell.command),
+            false => self.stop_all(cx, farewell.command),
+        }
+    }
+
     fn stop_all(&mut self, cx: &mut Context, id: CommandId) {
         self.halt(cx, Verb::Stop, Rung::Drain);
         for slot in self.slots.values_mut() {
@@ -220,6 +230,7 @@ impl App {
         self.supersede(cx, by);
         self.flush_queue(cx, by, true);
         self.recycling.clear();
+        self.waits_for.clear();
         let slots: Vec<_> = self.slots.keys().copied().collect();
         for slot in slots {
             self.clear_slot(cx, slot, rung, StopReason::Command(by), Seat::Empty);

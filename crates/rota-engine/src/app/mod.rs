@@ -18,4 +18,4 @@ mod work;
 
 pub(crate) use plan::{Rollout, Stage};
 pub(crate) use queue::Work;
-pub(crate) use state::{App, Life, Operation, count};
+pub(crate) use state::{App, Farewell, Life, Operation, count};

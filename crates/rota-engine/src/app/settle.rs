@@ -31,7 +31,8 @@ impl App {
         let held = self
             .rollout_ref()
             .is_some_and(|rollout| rollout.holds(number));
-        self.life == Life::Alive && slot.wanted && !held && self.has_room(slot, &slot.spec)
+        let may = self.life == Life::Alive && self.waits_for.is_empty();
+        may && slot.wanted && !held && self.has_room(slot, &slot.spec)
     }
 
     fn fill_vacant(&mut self, cx: &mut Context) {

@@ -42,6 +42,20 @@ pub(crate) struct App {
     pub(crate) waiters: Vec<Waiter>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) recycling: Recycling,
+    /// Nothing is started before these apps serve.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) waits_for: BTreeSet<AppId>,
+    /// Stops and deletes that wait until apps that depend on this one are gone.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) farewells: Vec<Farewell>,
+}
+
+/// A stop or delete of the whole app that waits.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Farewell {
+    pub(crate) command: CommandId,
+    /// The app is to be forgotten as well.
+    pub(crate) delete: bool,
 }
 
 /// Whether anything may be started.
@@ -85,6 +99,8 @@ impl App {
             queue: VecDeque::new(),
             waiters: Vec::new(),
             recycling: Recycling::default(),
+            waits_for: BTreeSet::new(),
+            farewells: Vec::new(),
         }
     }
 

@@ -28,6 +28,7 @@ impl App {
             errored: errored
                 .filter_map(|slot| slot.last_failure.as_ref())
                 .next_back(),
+            waits_for: self.waits_for.iter().copied().collect(),
             queued: self
                 .queue
                 .iter()

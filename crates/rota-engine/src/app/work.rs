@@ -9,11 +9,19 @@ use crate::context::Context;
 use crate::slot::Seat;
 use crate::spec::Spec;
 use crate::worker::Rung;
-use crate::{CommandId, Slot, StopReason, Verb};
+use crate::{CommandId, Notice, Slot, StopReason, Verb};
 
 impl App {
     /// Starts what rests. If that is everything, the number of slots is the policy's.
     pub(super) fn start(&mut self, cx: &mut Context, commands: Vec<CommandId>, spec: Spec) {
+        if self.is_idle() || self.operation.is_none() && !self.waits_for.is_empty() {
+            self.waits_for = spec.policy.after.iter().copied().collect();
+            if !self.waits_for.is_empty() {
+                cx.notice(Notice::WaitsFor {
+                    apps: spec.policy.after.clone(),
+                });
+            }
+        }
         if self.is_idle() {
             self.ever_ready = false;
             self.resize(cx, spec.policy.instances, &spec);
@@ -90,6 +98,8 @@ impl App {
         chosen: Option<BTreeSet<Slot>>,
         update: Option<Spec>,
     ) {
+        // Somebody insists.
+        self.waits_for.clear();
         let spec = update.unwrap_or_else(|| self.current.clone());
         let slots = self.numbers(chosen, |_| true);
         let mut stopped = 0;
@@ -117,6 +127,7 @@ impl App {
         chosen: Option<BTreeSet<Slot>>,
         update: Option<Spec>,
     ) {
+        self.waits_for.clear();
         let spec = update.unwrap_or_else(|| self.current.clone());
         if chosen.is_none() {
             let idle = self.is_idle();
@@ -133,6 +144,7 @@ impl App {
     }
 
     pub(super) fn scale(&mut self, cx: &mut Context, commands: Vec<CommandId>, instances: u32) {
+        self.waits_for.clear();
         let before = self.instances();
         let spec = self.current.clone();
         let gone = self.resize(cx, instances, &spec);

@@ -46,7 +46,8 @@ fn commands_of(app: &App) -> impl Iterator<Item = &CommandId> {
         .iter()
         .flat_map(|queued| queued.commands.iter().chain(&queued.joined));
     let waiting = app.waiters.iter().flat_map(|waiter| &waiter.commands);
-    operation.iter().chain(queued).chain(waiting)
+    let leaving = app.farewells.iter().map(|farewell| &farewell.command);
+    operation.iter().chain(queued).chain(waiting).chain(leaving)
 }
 
 fn outstanding_of(id: AppId, app: &App) -> impl Iterator<Item = Effect> + '_ {

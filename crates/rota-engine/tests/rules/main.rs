@@ -11,6 +11,7 @@ mod commands;
 mod defining;
 mod ladder;
 mod leaving;
+mod order;
 mod pairs;
 mod recycling;
 mod restart;

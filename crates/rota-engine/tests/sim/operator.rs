@@ -15,6 +15,7 @@ pub fn policy(mode: Mode, random: &mut Random) -> Policy {
     let chaos = mode == Mode::Chaos;
     let surge = u32::try_from(*random.pick(&[0, 1, 1, 1, 2, 3])).unwrap();
     Policy {
+        after: Vec::new(),
         instances: u32::try_from(random.between(1, 5)).unwrap(),
         autorestart: !(chaos && random.percent(8)),
         max_restarts: *random.pick(&[0, 1, 3, 16]),

@@ -128,7 +128,9 @@ impl Checker {
 
     fn note_failure(&mut self, app: AppId, reason: &FailReason) -> Check {
         match reason {
-            FailReason::Superseded { .. } => Err("a worker was superseded".to_owned()),
+            FailReason::Dependency { .. } | FailReason::Superseded { .. } => {
+                Err("that is no failure of a worker".to_owned())
+            }
             FailReason::NotReady { worker, .. } => {
                 let generation = self.live.get(worker).map(|live| live.generation);
                 if let Some(canary) = self.rollouts.get_mut(&app) {
@@ -226,7 +228,7 @@ fn name(notice: &Notice) -> Option<&'static str> {
             FailReason::NoResources { .. } => return None,
             FailReason::Hung { .. } => "hung",
             FailReason::Left { .. } => "left",
-            FailReason::Superseded { .. } => return None,
+            FailReason::Dependency { .. } | FailReason::Superseded { .. } => return None,
         },
         _ => return None,
     })

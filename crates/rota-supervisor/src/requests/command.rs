@@ -7,6 +7,7 @@ use rota_config::file::{Takes, changes};
 use rota_config::{AppSpec, ScaleTo, SpecUpdate};
 use rota_engine::{AppId, Command, CommandId, Event, Generation, Policy, Slot};
 
+use super::order::in_order;
 use super::prepare::prepare;
 use crate::operations::Caller;
 use crate::supervisor::{Supervisor, unix_millis};
@@ -31,6 +32,10 @@ impl Supervisor {
             commands.push((selection.app, self.translate(request, selection)?));
         }
         self.tell_ambiguities(&request.targets, &caller);
+        let mut commands = in_order(commands, |(app, _)| self.spec_of(*app));
+        if matches!(request.verb, Verb::Stop | Verb::Delete) {
+            commands.reverse();
+        }
         let (operation, given) = self.with(|state| {
             let operation = state.operations.begin(request.verb.as_str(), caller);
             let given: Vec<(AppId, CommandId, Command)> = commands
@@ -43,12 +48,14 @@ impl Supervisor {
             (operation, given)
         });
         let changed = request.update.as_ref().is_some_and(|u| !u.is_empty());
-        for (app, id, command) in given {
+        for (app, id, mut command) in given {
             self.transact(|| {
                 if let Command::Reset { slots, .. } = &command {
                     self.forget_failures(app, slots.as_deref());
                 }
                 self.not_due(app);
+                let absent = self.set_after(&mut command);
+                self.tell_absent(app, &absent);
                 self.feed(Event::Command { id, command });
                 if changed {
                     // The command means a specification that only this process knows so far.

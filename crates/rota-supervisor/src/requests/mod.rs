@@ -4,6 +4,7 @@ mod command;
 mod daemon;
 mod export;
 mod logs;
+mod order;
 mod plan;
 mod prepare;
 mod resurrect;

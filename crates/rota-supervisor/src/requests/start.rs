@@ -7,6 +7,7 @@ use rota_config::AppSpec;
 use rota_config::file::{Origins, differences};
 use rota_engine::{AppId, Command, Event, Generation, SlotStatus, SlotView};
 
+use super::order::in_order;
 use super::prepare::prepare;
 use crate::apps::{App, Prepared};
 use crate::listen;
@@ -43,6 +44,9 @@ impl Supervisor {
                 .any(|name| name == prepared.spec.name.as_str());
             checked.push((known, prepared, left, rests));
         }
+        let checked = in_order(checked, |(_, prepared, ..)| {
+            Some(Rc::new(prepared.spec.clone()))
+        });
         let operation = self.with(|state| state.operations.begin("start", caller));
         for (known, prepared, left, rests) in checked {
             match left {
@@ -93,7 +97,7 @@ impl Supervisor {
         }
         self.save_app(app);
         let running = known.is_some() && self.is_wanted(app);
-        let command_for = if running {
+        let mut command_for = if running {
             Command::Restart {
                 app,
                 slots: None,
@@ -112,6 +116,8 @@ impl Supervisor {
                 generation,
             }
         };
+        let absent = self.set_after(&mut command_for);
+        self.tell_absent(app, &absent);
         self.feed(Event::Command {
             id: command,
             command: command_for,

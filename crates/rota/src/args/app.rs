@@ -67,6 +67,10 @@ pub struct AppFlags {
     #[arg(long, value_name = "ADDR", help_heading = RUNNING)]
     pub listen: Vec<ListenAddr>,
 
+    /// Start it only when these apps are ready; names, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = RUNNING)]
+    pub depends_on: Vec<AppName>,
+
     /// Wait for the app's own word: process.send('ready'), or READY=1 (sd_notify)
     #[arg(long, help_heading = READY)]
     pub wait_ready: bool,

@@ -171,6 +171,7 @@ fn spec(flags: &AppFlags, script: &str) -> Result<AppSpec, Failure> {
     spec.interpreter_args = flags.node_args.as_deref().map(words).unwrap_or_default();
     spec.mode = flags.fork.then_some(ExecMode::Fork);
     spec.listen.clone_from(&flags.listen);
+    spec.depends_on = flags.depends_on.iter().cloned().collect();
     if let Some(target) = &flags.probe {
         let mut probe = Probe::from(target.clone());
         probe.interval = flags.probe_interval.unwrap_or(probe.interval);

@@ -51,15 +51,6 @@ pub(in crate::cmd) fn boot(
     let (file, apps) = apps(context, path, profile(&flags.env)?)?;
     let apps = apps.apps;
     check_programs(context, path, &file, &apps)?;
-    if let Some(app) = apps.iter().find(|app| !app.depends_on.is_empty()) {
-        let text = format!(
-            "`rota run` starts all apps at once, and {} depends on others",
-            app.spec.name
-        );
-        return Err(Failure::usage(text)
-            .hint("use `rota start`, or take `depends_on` out")
-            .into());
-    }
     let rests = resting(&apps, &[]);
     Ok(request(apps, &rests))
 }

@@ -3,6 +3,15 @@
 use super::write;
 use crate::support::{Home, app_path, eventually, get};
 
+const WAITING: &str = r#"
+[apps.web]
+script = "{http.js}"
+depends_on = ["db"]
+[apps.db]
+script = "{ready.js}"
+wait_ready = true
+"#;
+
 #[test]
 fn a_dependency_is_ready_before_its_dependents_are_started() {
     let home = Home::new();
@@ -138,15 +147,89 @@ fn rota_run_takes_a_file() {
             .into_iter()
             .find(|app| app.0["name"] == "two" && app.online() == 1)
     });
-    let other = Home::new();
-    write(
-        &other,
-        "[apps.a]\nscript = \"{http.js}\"\n[apps.b]\nscript = \"{http.js}\"\ndepends_on = [\"a\"]\n",
+}
+
+#[test]
+fn rota_run_starts_in_order() {
+    let home = Home::new();
+    write(&home, WAITING);
+    let _run = home.run(&["rota.toml"]);
+    eventually("db has a port", || {
+        home.find_quietly("db").and_then(|app| app.port())
+    });
+    let web = home.app("web");
+    assert_eq!(web.status(), "launching");
+    assert!(web.pids().is_empty(), "it waits for db");
+    home.write("go", "");
+    eventually("web is ready", || {
+        home.find_quietly("web").filter(|app| app.online() == 1)
+    });
+}
+
+#[test]
+fn all_are_started_and_stopped_in_order() {
+    let home = Home::new();
+    write(&home, WAITING);
+    home.write("go", "");
+    home.rota(&["start"]).ok();
+    home.rota(&["stop", "all"]).ok();
+    let log = home.daemon_log();
+    let at = |text: &str| {
+        log.find(text)
+            .unwrap_or_else(|| panic!("{text} is not in\n{log}"))
+    };
+    assert!(
+        at("web: worker 0 is gone") < at("db: draining worker 0"),
+        "{log}"
     );
-    other
-        .rota(&["run", "rota.toml"])
-        .fails(2)
-        .says("b depends on others");
+
+    std::fs::remove_file(home.path().join("go")).unwrap();
+    let mut start = home.command(&["start", "all"]).spawn().unwrap();
+    eventually("db has a port", || {
+        home.find_quietly("db").and_then(|app| app.port())
+    });
+    // The next supervisor knows that web waits.
+    let (_, supervisor) = home.daemon_pids();
+    crate::support::signal(supervisor, rustix::process::Signal::KILL);
+    let web = home.app("web");
+    assert!(web.status() == "launching" && web.pids().is_empty());
+    home.write("go", "");
+    assert!(start.wait().unwrap().success());
+    assert_eq!(home.app("web").online(), 1);
+    // Before the daemon itself ends.
+    home.rota(&["kill"]).ok();
+    let log = home.daemon_log();
+    let last = |text: &str| {
+        log.rfind(text)
+            .unwrap_or_else(|| panic!("{text} is not in\n{log}"))
+    };
+    assert!(
+        last("web: worker 0 is gone") < last("db: draining worker 0"),
+        "{log}"
+    );
+}
+
+#[test]
+fn what_failed_is_named_and_the_other_comes_when_that_serves() {
+    let home = Home::new();
+    write(
+        &home,
+        "[apps.web]\nscript = \"{http.js}\"\ndepends_on = [\"db\"]\n[apps.db]\nscript = \"db.js\"\nmax_restarts = 0\n",
+    );
+    let http = app_path("http.js").display().to_string();
+    home.write("db.js", &format!("require({http:?})"));
+    home.rota(&["start"]).ok();
+    home.rota(&["stop", "all"]).ok();
+    home.write("db.js", "process.exit(1)");
+    home.rota(&["start", "all"])
+        .fails(1)
+        .says("web: not started: it depends on db, which did not start");
+    assert!(home.app("web").pids().is_empty());
+    home.write("db.js", &format!("require({http:?})"));
+    home.rota(&["start", "db"]).ok();
+    eventually("web is started after all", || {
+        home.find_quietly("web").filter(|app| app.online() == 1)
+    });
 }
 
 #[test]
