@@ -28,6 +28,7 @@ mod logs;
 pub mod paths;
 mod plan;
 mod query;
+mod renewal;
 mod request;
 mod settings;
 mod status;
@@ -52,6 +53,7 @@ pub use plan::{
     PlanAction, PlanChange, PlanEntry, PlanEnv, PlanOther, PlanRequest, PlanResponse, PlanScale,
 };
 pub use query::{targets_from_query, targets_to_query};
+pub use renewal::{CronView, RenewalView, RenewedView, WatchView};
 pub use request::{
     CommandRequest, DaemonBoot, ResurrectRequest, ShutdownRequest, SignalRequest, SignalResponse,
     StartRequest, UpgradeRequest, Verb,

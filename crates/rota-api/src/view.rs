@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AppStatus, CgroupsView, HealthView, HeldView, InsideView, ProcessSettingsView, ProcessView,
-    ResourcesView, WorkerStatus,
+    RenewalView, ResourcesView, WorkerStatus,
 };
 
 /// `GET /v1/version`.
@@ -95,6 +95,9 @@ pub struct AppView {
     pub settings: SettingsView,
     /// The rollout that is running.
     pub rollout: Option<RolloutView>,
+    /// What starts it anew without need, and when that was last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<RenewalView>,
     /// Why it is `errored`.
     pub errored_reason: Option<String>,
     /// The last failure of a worker.

@@ -22,6 +22,7 @@ mod signal;
 mod size;
 mod span;
 mod spec;
+mod timetable;
 mod update;
 
 pub use agent::{AgentSpec, GuardLoss, LimitSpec};
@@ -44,4 +45,5 @@ pub use span::{Span, SpanError};
 pub use spec::{
     AppSpec, Balance, ExecMode, ReadinessSpec, RestartSpec, SpecProblem, StopSpec, UnknownWord,
 };
+pub use timetable::{CronError, Due, Timetable};
 pub use update::{Described, SpecUpdate};

@@ -381,6 +381,9 @@ impl AppSpec {
         {
             add("probe", "interval and timeout must be longer than zero");
         }
+        if let Some(Err(error)) = self.cron.as_ref().map(CronSpec::check) {
+            add("cron", &error.to_string());
+        }
         for problem in self.process.problems() {
             add("process", &problem);
         }

@@ -13,6 +13,9 @@ pub(crate) struct SlotState {
     pub(crate) id: u32,
     /// Set by commands (and by a worker that ended as it was meant to), never by failures.
     pub(crate) wanted: bool,
+    /// Not wanted because its worker has ended as it was meant to, and not because an operator has said so.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) finished: bool,
     /// Scaled away: it goes when its last process has gone.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) retiring: bool,
@@ -80,6 +83,7 @@ impl SlotState {
         Self {
             id,
             wanted: true,
+            finished: false,
             retiring: false,
             spec,
             seat: Seat::Vacant { until: now },
@@ -141,6 +145,7 @@ impl SlotState {
     /// An operator wants it to run: earlier failures do not count any more.
     pub(crate) fn wake(&mut self, now: Time) {
         self.wanted = true;
+        self.finished = false;
         self.retiring = false;
         self.history = History::default();
         self.last_failure = None;

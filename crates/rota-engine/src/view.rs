@@ -103,6 +103,8 @@ pub struct SlotView<'a> {
     pub status: SlotStatus,
     /// What the operator wants: true = running.
     pub wanted: bool,
+    /// Not wanted because its worker has ended by itself, as it was meant to: a job that is done.
+    pub finished: bool,
     /// The generation of its next worker.
     pub generation: Generation,
     /// Starts after the first one, for whatever reason but a plain stop and start.

@@ -63,6 +63,7 @@ impl Supervisor {
             for remains in estate.ended {
                 self.read_remains(remains);
             }
+            self.look_after_renewals();
             self.feed(Event::Tick);
         });
     }

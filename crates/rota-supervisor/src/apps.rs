@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::Person;
 use crate::limits::MemoryPace;
+use crate::renewal::Renewed;
 use crate::worker::Readiness;
 
 /// A specification together with what it means on this machine.
@@ -52,6 +53,8 @@ pub struct App {
     pub due: BTreeSet<Slot>,
     /// Of the command line of `rota run`: it goes with that process, and nobody brings it back.
     pub transient: bool,
+    /// When it was last started anew because of its files or of a schedule.
+    pub renewed: Option<Renewed>,
 }
 
 /// How many failures of an app are remembered.
@@ -108,6 +111,7 @@ impl App {
             memory_paces: HashMap::new(),
             due: BTreeSet::new(),
             transient: false,
+            renewed: None,
         }
     }
 

@@ -45,6 +45,7 @@ mod protection;
 mod reach;
 mod record;
 mod redefine;
+mod renewal;
 mod requests;
 mod run;
 mod saved;
@@ -57,6 +58,7 @@ mod supervisor;
 mod survivors;
 mod targets;
 mod view;
+mod watch;
 mod words;
 mod worker;
 

@@ -8,6 +8,7 @@ use rota_node::agent::DrainOrder;
 use rota_sys::signal::Signal;
 
 use crate::dispatch::DispatchCommand;
+use crate::renewal::is_awaited;
 use crate::saved::{app_key, engine_key};
 use crate::shortage;
 use crate::supervisor::Supervisor;
@@ -39,10 +40,19 @@ impl Supervisor {
             Effect::StopMessage { worker } => self.stop_message(worker),
             Effect::StopSignal { worker } => self.stop_signal(worker),
             Effect::Kill { worker } => self.keeper.signal_group(worker.0, Signal::KILL.number()),
-            Effect::Reply { command, outcome } => self.reply(command, outcome),
-            Effect::Notice { app, notice } => self.notice(app, &notice),
+            Effect::Reply { command, outcome } => {
+                self.look_after_renewals();
+                self.reply(command, outcome);
+            }
+            Effect::Notice { app, notice } => {
+                self.look_after_renewals();
+                self.notice(app, &notice);
+            }
             Effect::GenerationRetired { app, generation } => self.retire(app, generation),
-            Effect::AppRemoved { app } => self.app_removed(app),
+            Effect::AppRemoved { app } => {
+                self.look_after_renewals();
+                self.app_removed(app);
+            }
             Effect::ShutdownComplete => self.shutdown_complete(),
         }
         None
@@ -165,7 +175,8 @@ impl Supervisor {
                     matches!(app.status, Errored | Stopped)
                         && app.slots.iter().all(|slot| slot.workers.is_empty())
                 };
-                (state.engine.apps().all(ended), state.something_failed)
+                let over = state.engine.apps().all(ended) && !is_awaited(state);
+                (over, state.something_failed)
             });
             if !over {
                 return;

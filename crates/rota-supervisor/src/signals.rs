@@ -59,7 +59,7 @@ impl Supervisor {
     }
 
     /// Gives a command for which nobody waits.
-    fn command_unheard(self: &Rc<Self>, app: AppId, command: Command) {
+    pub(crate) fn command_unheard(self: &Rc<Self>, app: AppId, command: Command) {
         self.transact(|| {
             let id = self.with(|state| {
                 let name = state.app_name(app);

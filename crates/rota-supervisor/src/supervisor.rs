@@ -21,6 +21,7 @@ use crate::orders::Orders;
 use crate::output::LogHub;
 use crate::progress::RolloutPosition;
 use crate::record::Recorder;
+use crate::renewal::Renewals;
 use crate::survivors::Survivors;
 use crate::worker::Workers;
 
@@ -89,6 +90,8 @@ pub struct State {
     pub upgrading: Option<CommandId>,
     /// Workers that a daemon before has left behind.
     pub(crate) survivors: Survivors,
+    /// Files that are watched, and schedules that are kept.
+    pub(crate) renewals: Renewals,
     /// What the keeper has not been told of yet.
     pub(crate) changes: Changes,
 }
@@ -156,6 +159,7 @@ impl Supervisor {
                 something_failed: false,
                 upgrading: None,
                 survivors: Survivors::default(),
+                renewals: Renewals::default(),
                 changes: Changes::default(),
             }),
             rearm: Notify::new(),
@@ -195,6 +199,7 @@ impl Supervisor {
             }
         });
         self.tend_survivors();
+        self.tend_renewals();
         self.wake();
     }
 

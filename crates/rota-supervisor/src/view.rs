@@ -98,6 +98,7 @@ impl Look<'_> {
                 generation: view.generation,
                 listening: self.listening(view.app, app),
                 rollout: view.rollout.map(rollout),
+                renewal: state.renewals.view(app, &prepared.spec),
                 errored_reason: view.errored.map(words::failure),
                 workers,
                 ..self.describe(app, prepared)
@@ -127,6 +128,7 @@ impl Look<'_> {
             started_at: app.started_at,
             settings: settings(prepared),
             rollout: None,
+            renewal: None,
             errored_reason: None,
             last_failure: app.failures.last().map(failure),
             failures: app.failures.iter().rev().map(failure).collect(),

@@ -5,7 +5,8 @@ use std::path::{Component, Path, PathBuf};
 use super::key::{Wrong, account, read, read_list, shown, texts};
 use super::node::{Node, Value};
 use crate::{
-    AppName, AppSpec, CpuMax, CpuMaxError, ExecMode, Probe, ProbeTarget, Rlimit, RlimitName, Span,
+    AppName, AppSpec, CpuMax, CpuMaxError, CronSpec, ExecMode, Probe, ProbeTarget, Rlimit,
+    RlimitName, Span, WatchSpec,
 };
 
 fn filled(node: &Node) -> Result<String, Wrong> {
@@ -93,6 +94,57 @@ pub(super) fn on_probe(
                 timeout: Span::default(),
             })
         }
+    }
+}
+
+pub(super) fn set_watch(spec: &mut AppSpec, node: &Node, _: &Path) -> Result<(), Wrong> {
+    let paths = match &node.value {
+        Value::Flag(false) => {
+            spec.watch = None;
+            return Ok(());
+        }
+        Value::Flag(true) => Vec::new(),
+        _ => read_list(node)?,
+    };
+    spec.watch.get_or_insert_default().paths = paths;
+    Ok(())
+}
+
+/// As it is written: the places, or whether there are any.
+pub(super) fn get_watch(spec: &AppSpec) -> serde_json::Value {
+    match &spec.watch {
+        None => serde_json::Value::Null,
+        Some(watch) if watch.paths.is_empty() => true.into(),
+        Some(watch) => shown(&watch.paths),
+    }
+}
+
+/// Where nothing is watched, there is nothing to change: `watch = false` beside shared settings.
+pub(super) fn on_watch(spec: &mut AppSpec, change: impl FnOnce(&mut WatchSpec)) {
+    if let Some(watch) = &mut spec.watch {
+        change(watch);
+    }
+}
+
+pub(super) fn set_cron(spec: &mut AppSpec, node: &Node, _: &Path) -> Result<(), Wrong> {
+    let mut cron = CronSpec::new(filled(node)?);
+    cron.check()
+        .map_err(|error| Wrong::new(format!("{error}: {}", error.hint())))?;
+    if let Some(before) = spec.cron.take() {
+        (cron.zone, cron.action) = (before.zone, before.action);
+    }
+    spec.cron = Some(cron);
+    Ok(())
+}
+
+pub(super) fn get_cron(spec: &AppSpec) -> serde_json::Value {
+    let cron = spec.cron.as_ref();
+    cron.map_or_else(Default::default, |cron| shown(&cron.schedule))
+}
+
+pub(super) fn on_cron(spec: &mut AppSpec, change: impl FnOnce(&mut CronSpec)) {
+    if let Some(cron) = &mut spec.cron {
+        change(cron);
     }
 }
 

@@ -69,6 +69,8 @@ pub enum Part {
     Restart,
     /// How Node workers are watched.
     Watch,
+    /// When it is started anew without need.
+    Renew,
     /// When a healthy worker is replaced.
     Limits,
     /// What becomes of what it says.
@@ -81,7 +83,7 @@ pub enum Part {
 
 impl Part {
     /// Every part, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::What,
         Self::How,
         Self::Environment,
@@ -89,6 +91,7 @@ impl Part {
         Self::Stop,
         Self::Restart,
         Self::Watch,
+        Self::Renew,
         Self::Limits,
         Self::Logs,
         Self::Process,
@@ -105,6 +108,7 @@ impl Part {
             Self::Stop => "How it stops",
             Self::Restart => "When it exits by itself",
             Self::Watch => "How Node workers are watched",
+            Self::Renew => "When it is started anew: changed files, times",
             Self::Limits => "When a healthy worker is replaced",
             Self::Logs => "What becomes of what it says",
             Self::Process => "Who it is, and what it may use",

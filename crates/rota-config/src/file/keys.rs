@@ -4,8 +4,9 @@
 //! writes and `rota config show` all read it.
 
 use super::fields::{
-    codes, get_probe, on_probe, one_account, processors, set_cwd, set_depends_on, set_fork,
-    set_interpreter, set_namespace, set_probe, set_rlimits, set_script, variable,
+    codes, get_cron, get_probe, get_watch, on_cron, on_probe, on_watch, one_account, processors,
+    set_cron, set_cwd, set_depends_on, set_fork, set_interpreter, set_namespace, set_probe,
+    set_rlimits, set_script, set_watch, variable,
 };
 use super::key::{Access, Key, Part, Takes, arguments, names, read, read_list, shown};
 use super::kind::Kind;
@@ -34,6 +35,7 @@ macro_rules! with {
     };
 }
 
+const ACTION: Kind = Kind::Words(&["reload", "restart"]);
 const COUNT: Kind = Kind::Whole(0, u32::MAX as i64);
 const NUMBER: Kind = Kind::Whole(1, i64::MAX);
 
@@ -169,6 +171,43 @@ pub static KEYS: &[Key] = &[
         "Warn when the event loop was blocked for so long; 0: never.", "\"200ms\"").now(),
     Key::new(Part::Watch, "guard_loss", Kind::Words(&["exit", "serve"]), field!(agent.guard_loss),
         "What a worker does when every process of rota is gone.", "\"serve\""),
+    Key::new(Part::Renew, "watch", Kind::Places, Some(Access { set: set_watch, get: get_watch }),
+        "Start it anew when files in these places change; `true`: in the working directory.", "[\"src\", \"config.json\"]")
+        .unless("no").also(&["watch_paths", "watch_dir", "watch_folder"]),
+    Key::new(Part::Renew, "ignore_watch", Kind::Patterns,
+        Some(Access {
+            set: |spec, node, _| { let ignore = read_list(node)?; on_watch(spec, |watch| watch.ignore = ignore); Ok(()) },
+            get: |spec| spec.watch.as_ref().map_or_else(Default::default, |watch| shown(&watch.ignore)),
+        }),
+        "What does not count, besides what `.gitignore` names: patterns as there.", "[\"*.md\", \"/tmp\"]")
+        .needs("watch").also(&["watch_ignore", "ignore"]),
+    Key::new(Part::Renew, "watch_delay", Kind::Span,
+        Some(Access {
+            set: |spec, node, _| { let delay = read(node)?; on_watch(spec, |watch| watch.delay = delay); Ok(()) },
+            get: |spec| spec.watch.as_ref().map_or_else(Default::default, |watch| shown(&watch.delay)),
+        }),
+        "So long nothing must have changed before anything happens.", "\"1s\"").unless("200ms").needs("watch"),
+    Key::new(Part::Renew, "watch_action", ACTION,
+        Some(Access {
+            set: |spec, node, _| { let action = read(node)?; on_watch(spec, |watch| watch.action = action); Ok(()) },
+            get: |spec| spec.watch.as_ref().map_or_else(Default::default, |watch| shown(&watch.action)),
+        }),
+        "What happens then.", "\"restart\"").unless("reload").needs("watch"),
+    Key::new(Part::Renew, "cron", Kind::Text, Some(Access { set: set_cron, get: get_cron }),
+        "Start it anew at these times: minute, hour, day of the month, month, day of the week.", "\"0 3 * * *\"")
+        .unless("never").also(&["cron_restart", "schedule"]),
+    Key::new(Part::Renew, "cron_zone", Kind::Text,
+        Some(Access {
+            set: |spec, node, _| { let zone = read(node)?; on_cron(spec, |cron| cron.zone = Some(zone)); Ok(()) },
+            get: |spec| spec.cron.as_ref().map_or_else(Default::default, |cron| shown(&cron.zone)),
+        }),
+        "The time zone of these times.", "\"Europe/Berlin\"").unless("the daemon's").needs("cron").also(&["timezone", "tz"]),
+    Key::new(Part::Renew, "cron_action", ACTION,
+        Some(Access {
+            set: |spec, node, _| { let action = read(node)?; on_cron(spec, |cron| cron.action = action); Ok(()) },
+            get: |spec| spec.cron.as_ref().map_or_else(Default::default, |cron| shown(&cron.action)),
+        }),
+        "What happens then.", "\"restart\"").unless("reload").needs("cron"),
     Key::new(Part::Limits, "max_memory", Kind::Size, field!(limits.max_memory),
         "Replace a worker that uses more memory.", "\"300M\"").unless("never").positive()
         .also(&["max_memory_restart", "memory_limit", "memory"]).now(),

@@ -43,6 +43,10 @@ pub enum Kind {
     Codes,
     /// One file or several.
     Paths,
+    /// Files and folders, or `true` for the working directory.
+    Places,
+    /// One pattern as in .gitignore, or several.
+    Patterns,
     /// Names of apps.
     Apps,
     /// Names of variables, or `true` for all.
@@ -85,6 +89,8 @@ impl Kind {
             Self::Apps => "list of apps".to_owned(),
             Self::Names => "list of names, or `true`".to_owned(),
             Self::Limits => "table".to_owned(),
+            Self::Places => "`true`, path or list".to_owned(),
+            Self::Patterns => "pattern or list".to_owned(),
             Self::Variables => "table".to_owned(),
         }
     }
@@ -114,6 +120,8 @@ impl Kind {
             Self::Arguments => "a list of text such as [\"--verbose\"], or a text".to_owned(),
             Self::Accounts => "a list of names or numbers, such as [\"ssl-cert\"]".to_owned(),
             Self::Codes => "a list of exit codes such as [0, 143]".to_owned(),
+            Self::Places => "true, a path in quotes, or a list of paths".to_owned(),
+            Self::Patterns => "a pattern in quotes, or a list of them".to_owned(),
             Self::Paths => "a path in quotes, or a list of them".to_owned(),
             Self::Apps => "a list of names of apps, such as [\"db\"]".to_owned(),
             Self::Names => {
@@ -147,16 +155,21 @@ impl Kind {
         match self {
             Self::Addresses | Self::Arguments | Self::Accounts => Some(either),
             Self::Codes => Some(whole),
-            Self::Paths | Self::Apps | Self::Names => Some(text),
+            Self::Paths | Self::Apps | Self::Names | Self::Places | Self::Patterns => Some(text),
             _ => None,
         }
     }
 
     fn fits_alone(self, node: &Node) -> bool {
         match self {
-            Self::Text | Self::Path | Self::Url | Self::Mask | Self::Arguments | Self::Paths => {
-                text(node)
-            }
+            Self::Text
+            | Self::Path
+            | Self::Url
+            | Self::Mask
+            | Self::Arguments
+            | Self::Patterns
+            | Self::Paths => text(node),
+            Self::Places => text(node) || matches!(node.value, Value::Flag(_)),
             Self::Words(words) => {
                 matches!(&node.value, Value::Text(word) if words.contains(&word.as_str()))
             }
@@ -210,7 +223,8 @@ impl Kind {
             Self::Arguments => json!({"anyOf": [text, list(&either)]}),
             Self::Accounts => list(&either),
             Self::Codes => list(&json!({"type": "integer", "minimum": 0, "maximum": 255})),
-            Self::Paths => json!({"anyOf": [text, list(&text)]}),
+            Self::Paths | Self::Patterns => json!({"anyOf": [text, list(&text)]}),
+            Self::Places => json!({"anyOf": [{"type": "boolean"}, text, list(&text)]}),
             Self::Apps => list(&text),
             Self::Names => json!({"anyOf": [{"type": "boolean"}, list(&text)]}),
             Self::Limits => json!({

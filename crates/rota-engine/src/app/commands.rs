@@ -197,6 +197,7 @@ impl App {
         self.halt(cx, Verb::Stop, Rung::Drain);
         for slot in self.slots.values_mut() {
             slot.wanted = false;
+            slot.finished = false;
             slot.seat = Seat::Empty;
         }
         self.await_end(id);
@@ -258,6 +259,7 @@ impl App {
             gone.extend(self.clear_slot(cx, *number, Rung::Drain, why, Seat::Empty));
             if let Some(slot) = self.slots.get_mut(number) {
                 slot.wanted = false;
+                slot.finished = false;
                 slot.begun = false;
             }
         }

@@ -135,6 +135,7 @@ impl App {
     pub(crate) fn finish_slot(&mut self, number: Slot) {
         if let Some(slot) = self.slots.get_mut(&number) {
             slot.wanted = false;
+            slot.finished = true;
             slot.seat = Seat::Empty;
         }
         self.drop_from_rollout(number);

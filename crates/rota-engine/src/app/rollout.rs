@@ -37,6 +37,7 @@ impl App {
                 Seat::Filled(_) | Seat::Vacant { .. } | Seat::Empty => Rest::Running,
             };
             slot.wanted = true;
+            slot.finished = false;
             let spec = slot.spec.clone();
             before.insert(*number, Before { spec, state });
         }

@@ -58,6 +58,7 @@ impl App {
             id: slot.id,
             status: slot.status(),
             wanted: slot.wanted,
+            finished: slot.finished && !slot.wanted,
             generation: slot.spec.generation,
             restarts: slot.restarts,
             unstable: slot.history.unstable,

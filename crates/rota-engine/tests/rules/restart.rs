@@ -71,7 +71,10 @@ fn a_stop_exit_code_means_finished() {
     rig.exit(1, 7);
     assert!(rig.take().is_empty());
     assert_eq!(rig.app().status, AppStatus::Stopped);
-    assert!(!rig.slot(0).wanted);
+    assert!(!rig.slot(0).wanted && rig.slot(0).finished);
+    // What an operator stops is not finished, and what is reloaded is wanted.
+    let stopped = rig.stop();
+    assert!(rig.is_done(stopped) && !rig.slot(0).finished);
 }
 
 #[test]

@@ -61,6 +61,7 @@ impl Supervisor {
         }
         let id = self.with(|state| {
             state.stopping = true;
+            state.renewals.due = true;
             let operation = state.operations.begin("shutdown", caller);
             let apps: Vec<AppId> = state.apps.keys().copied().collect();
             let id = state.operations.add(operation, AppId(0), "");

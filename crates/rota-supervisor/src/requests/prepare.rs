@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use rota_api::{ApiError, ErrorCode};
-use rota_config::AppSpec;
 use rota_config::file::Origins;
+use rota_config::{AppSpec, CronSpec};
 
 use crate::apps::Prepared;
 use crate::identity;
+use crate::watch::Rules;
 
 /// Checks a specification and finds out what it means on this machine.
 pub(crate) fn prepare(spec: AppSpec, origins: Option<Origins>) -> Result<Rc<Prepared>, ApiError> {
@@ -15,6 +16,7 @@ pub(crate) fn prepare(spec: AppSpec, origins: Option<Origins>) -> Result<Rc<Prep
         let text = format!("{}: {problem}", spec.name);
         return Err(ApiError::new(ErrorCode::InvalidSpec, text));
     }
+    renewals(&spec)?;
     let launch = rota_config::resolve(&spec).map_err(|error| resolve_error(&error))?;
     let person = identity::of(&spec.process).map_err(|error| {
         let text = format!("{}: {error}", spec.name);
@@ -26,6 +28,20 @@ pub(crate) fn prepare(spec: AppSpec, origins: Option<Origins>) -> Result<Rc<Prep
         person,
         origins,
     }))
+}
+
+/// What is only found out on this machine: time zones. And patterns, which nobody else understands.
+fn renewals(spec: &AppSpec) -> Result<(), ApiError> {
+    let wrong =
+        |text: String| ApiError::new(ErrorCode::InvalidSpec, format!("{}: {text}", spec.name));
+    if let Some(Err(error)) = spec.cron.as_ref().map(CronSpec::timetable) {
+        return Err(wrong(format!("cron: {error}")).with_hint(error.hint()));
+    }
+    if let Some(watch) = &spec.watch {
+        Rules::new(&spec.cwd, &watch.ignore, Vec::new())
+            .map_err(|error| wrong(format!("ignore_watch: {error}")))?;
+    }
+    Ok(())
 }
 
 fn resolve_error(error: &rota_config::ResolveError) -> ApiError {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::known_version;
 use crate::apps::{App, Failure, Prepared};
 use crate::limits::MemoryPace;
+use crate::renewal::Renewed;
 
 /// The form that this program writes.
 const VERSION: u32 = 2;
@@ -25,6 +26,8 @@ pub(crate) struct AppRecord<'a> {
     generations: BTreeMap<Generation, &'a Prepared>,
     failures: &'a [Failure],
     memory_paces: &'a HashMap<u32, MemoryPace>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewed: &'a Option<Renewed>,
     slots: Vec<SavedSlot>,
     generation: Generation,
     due: &'a BTreeSet<Slot>,
@@ -66,6 +69,8 @@ pub(crate) struct SavedApp {
     failures: Vec<Failure>,
     #[serde(default)]
     memory_paces: HashMap<u32, MemoryPace>,
+    #[serde(default)]
+    renewed: Option<Renewed>,
     /// Its slots, where the engine's own state cannot be read.
     #[serde(default)]
     pub(crate) slots: Vec<SavedSlot>,
@@ -91,6 +96,7 @@ impl<'a> AppRecord<'a> {
             generations: app.generations.iter().map(prepared).collect(),
             failures: &app.failures,
             memory_paces: &app.memory_paces,
+            renewed: &app.renewed,
             slots: view.map_or_else(Vec::new, slots),
             generation: view.map_or(app.newest, |view| view.generation),
             due: &app.due,
@@ -132,6 +138,7 @@ impl SavedApp {
             memory_paces: self.memory_paces,
             due: self.due,
             transient: self.transient,
+            renewed: self.renewed,
         }
     }
 }

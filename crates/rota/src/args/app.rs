@@ -10,6 +10,7 @@ use rota_config::{
 use super::compat::CompatFlags;
 use super::logs::LogFlags;
 use super::process::ProcessFlags;
+use super::renewal::RenewalFlags;
 use super::resources::ResourceFlags;
 use super::values::{EnvFlag, ExitCodes};
 
@@ -166,6 +167,9 @@ pub struct AppFlags {
     /// What a worker does when every process of rota is gone: exit, serve [default: exit]
     #[arg(long, value_name = "WHAT", value_parser = guard_loss, help_heading = WATCH)]
     pub guard_loss: Option<GuardLoss>,
+
+    #[command(flatten)]
+    pub renewal: RenewalFlags,
 
     /// Replace a worker that uses more memory: 300M, 1.5G
     #[arg(long, value_name = "SIZE", visible_alias = "max-memory-restart", help_heading = LIMITS)]

@@ -6,6 +6,7 @@ mod compat;
 mod file;
 mod logs;
 mod process;
+mod renewal;
 mod resources;
 mod startup;
 mod values;

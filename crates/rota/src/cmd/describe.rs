@@ -3,7 +3,7 @@
 use rota_api::{AppView, ExitCode, LimitsView, SettingsView};
 
 use super::sheet::Sheet;
-use super::{describe_settings, describe_worker, list, story};
+use super::{describe_renewal, describe_settings, describe_worker, list, story};
 use crate::args::DescribeArgs;
 use crate::context::Context;
 use crate::failure::Done;
@@ -108,6 +108,9 @@ fn settings(sheet: &mut Sheet, app: &AppView) {
     );
     sheet.row("restarted", restarts(settings));
     sheet.parts("replaced at", &limits(&settings.limits));
+    if let Some(renewal) = &app.renewal {
+        describe_renewal::tell(sheet, renewal);
+    }
     describe_settings::tell(sheet, settings);
     if !settings.listen.is_empty() {
         sheet.row("handed sockets", settings.listen.join(", "));

@@ -4,7 +4,7 @@ use rota_api::{ExitCode, StartRequest};
 use rota_config::AppSpec;
 use rota_config::file::Origins;
 
-use super::{file, specs};
+use super::{file, specs, start};
 use crate::args::RunArgs;
 use crate::context::Context;
 use crate::daemon::run_in_place;
@@ -25,6 +25,7 @@ fn boot(context: &Context, args: &RunArgs) -> Result<StartRequest<AppSpec, Origi
 }
 
 pub(super) fn run(context: &Context, args: RunArgs) -> Done {
+    start::nothing_swallowed(&args.app)?;
     let request = match file::named(&args.app.scripts)? {
         Some(path) => file::boot(context, &path, &args.app)?,
         None => boot(context, &args)?,

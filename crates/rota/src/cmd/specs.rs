@@ -181,9 +181,20 @@ fn spec(flags: &AppFlags, script: &str) -> Result<AppSpec, Failure> {
     set(&mut spec.namespace, flags.namespace.as_ref());
     set(&mut spec.instances, flags.instances.as_ref());
     set(&mut spec.balance, flags.balance.as_ref());
+    set_renewals(&mut spec, flags)?;
     set_policies(&mut spec, flags);
     set_watch(&mut spec, flags);
     Ok(spec)
+}
+
+/// Places are meant as they are seen from here.
+fn set_renewals(spec: &mut AppSpec, flags: &AppFlags) -> Result<(), Failure> {
+    spec.watch = flags.renewal.watch();
+    for path in spec.watch.iter_mut().flat_map(|watch| &mut watch.paths) {
+        *path = absolute(path)?;
+    }
+    spec.cron = flags.renewal.cron();
+    Ok(())
 }
 
 fn set_policies(spec: &mut AppSpec, flags: &AppFlags) {

@@ -9,12 +9,13 @@ use rota_config::{AppSpec, SpecUpdate};
 use rota_supervisor::LeftBehind;
 
 use super::{file, operation, specs};
-use crate::args::{StartArgs, UpdateFlags};
+use crate::args::{AppFlags, StartArgs, UpdateFlags};
 use crate::context::Context;
 use crate::daemon::{Home, connect, connect_or_start};
 use crate::failure::{Done, Failure, Stop};
 
 pub(super) fn run(context: &Context, args: StartArgs) -> Done {
+    nothing_swallowed(&args.app)?;
     if let Some(path) = file::named(&args.app.scripts)? {
         return file::start(context, &path, &args);
     }
@@ -24,6 +25,22 @@ pub(super) fn run(context: &Context, args: StartArgs) -> Done {
             .into());
     }
     context.block_on(start(context, &args))
+}
+
+/// The places of `--watch` follow it: a script among them would be watched, and not started.
+///
+/// # Errors
+/// If no script is named beside them.
+pub(super) fn nothing_swallowed(flags: &AppFlags) -> Result<(), Failure> {
+    let places = flags.renewal.watch.iter().flatten().next();
+    match places {
+        Some(place) if flags.scripts.is_empty() => Err(Failure::usage(format!(
+            "no script is named: {} is taken as a place to watch",
+            place.display()
+        ))
+        .hint("the script stands before --watch, or the place is written --watch=PATH")),
+        _ => Ok(()),
+    }
 }
 
 /// What was named: scripts to become apps, and apps that are there already.
