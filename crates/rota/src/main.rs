@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     match line.get(1).and_then(|verb| verb.to_str()) {
         Some(entry::KEEPER) => entry::keeper(),
         Some(entry::SUPERVISOR) => entry::supervisor(),
+        _ if cmd::completions::answer() => ExitCode::SUCCESS,
         _ => match pm2::called_as(&line) {
             Some((role, args)) => pm2::main(role, args),
             None => cmd::main(),

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCandidates;
 use regex_lite::Regex;
 use rota_config::{SignalName, Span};
 
@@ -10,6 +11,7 @@ use super::app::AppFlags;
 use super::file::{ApplyArgs, CheckArgs, ConfigArgs, ExportArgs, ImportArgs, InitArgs};
 use super::startup::{StartupArgs, UnstartupArgs};
 use super::values::{EnvFlag, ScaleValue, expression, moment};
+use crate::cmd::completions;
 
 /// A process manager for Node.js servers, and for any other program.
 #[derive(Debug, Parser)]
@@ -244,6 +246,19 @@ pub enum VerbArgs {
     )]
     Upgrade(UpgradeArgs),
 
+    /// Write the script that completes words for a shell: verbs, flags, names of apps
+    #[command(
+        after_help = "Examples:\n  rota completions bash > ~/.local/share/bash-completion/completions/rota\n  \
+        rota completions zsh > \"${fpath[1]}/_rota\"\n  \
+        rota completions fish > ~/.config/fish/completions/rota.fish\n\n\
+        Names of apps are those of the running daemon; none is started for that."
+    )]
+    Completions(CompletionsArgs),
+
+    /// Write the manual page, or the pages of all verbs into a folder
+    #[command(after_help = "Examples:\n  rota man | man -l -\n  rota man ~/.local/share/man/man1")]
+    Man(ManArgs),
+
     /// Show the versions of this program and of the daemon
     #[command(after_help = "Examples:\n  rota version\n  rota version --json")]
     Version(JsonArgs),
@@ -290,7 +305,7 @@ pub struct WaitFlags {
 #[derive(Debug, Args)]
 pub struct StopArgs {
     /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all
-    #[arg(required = true, value_name = "TARGET")]
+    #[arg(required = true, value_name = "TARGET", add = ArgValueCandidates::new(completions::targets))]
     pub targets: Vec<String>,
 
     #[command(flatten)]
@@ -301,7 +316,7 @@ pub struct StopArgs {
 #[derive(Debug, Args)]
 pub struct EnvArgs {
     /// Name, id, or NAME:SLOT
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", add = ArgValueCandidates::new(completions::targets))]
     pub target: String,
 
     /// Show secrets too
@@ -323,7 +338,7 @@ pub type ResetArgs = StopArgs;
 #[derive(Debug, Args)]
 pub struct ReloadArgs {
     /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all
-    #[arg(required = true, value_name = "TARGET")]
+    #[arg(required = true, value_name = "TARGET", add = ArgValueCandidates::new(completions::targets))]
     pub targets: Vec<String>,
 
     #[command(flatten)]
@@ -362,7 +377,7 @@ pub struct UpdateFlags {
 #[derive(Debug, Args)]
 pub struct TestReloadArgs {
     /// Name of the app
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completions::names))]
     pub name: String,
 
     /// How many reloads
@@ -386,7 +401,7 @@ pub struct TestReloadArgs {
 #[derive(Debug, Args)]
 pub struct ScaleArgs {
     /// Name of the app, a namespace, '/EXPRESSION/', or all
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", add = ArgValueCandidates::new(completions::targets))]
     pub target: String,
 
     /// Number of workers: 4, max, or relative: +1, -1
@@ -401,7 +416,7 @@ pub struct ScaleArgs {
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all [default: all]
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", add = ArgValueCandidates::new(completions::targets))]
     pub targets: Vec<String>,
 
     /// Write JSON (described in docs/api.md)
@@ -413,7 +428,7 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 pub struct DescribeArgs {
     /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all
-    #[arg(required = true, value_name = "TARGET")]
+    #[arg(required = true, value_name = "TARGET", add = ArgValueCandidates::new(completions::targets))]
     pub targets: Vec<String>,
 
     /// Write JSON (described in docs/api.md)
@@ -425,7 +440,7 @@ pub struct DescribeArgs {
 #[derive(Debug, Args)]
 pub struct LogsArgs {
     /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all [default: all]
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", add = ArgValueCandidates::new(completions::targets))]
     pub targets: Vec<String>,
 
     /// How many past lines of each log [default: 15; all with --since, --until or --grep]
@@ -489,7 +504,7 @@ pub struct SignalArgs {
     pub signal: SignalName,
 
     /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all
-    #[arg(required = true, value_name = "TARGET")]
+    #[arg(required = true, value_name = "TARGET", add = ArgValueCandidates::new(completions::targets))]
     pub targets: Vec<String>,
 
     /// Write JSON
@@ -501,7 +516,7 @@ pub struct SignalArgs {
 #[derive(Debug, Args)]
 pub struct StackArgs {
     /// Names, ids, NAME:SLOT, namespaces, '/EXPRESSION/', or all
-    #[arg(required = true, value_name = "TARGET")]
+    #[arg(required = true, value_name = "TARGET", add = ArgValueCandidates::new(completions::targets))]
     pub targets: Vec<String>,
 
     /// Write JSON (described in docs/api.md)
@@ -527,7 +542,7 @@ pub enum ProfileWhat {
     )]
     Cpu {
         /// A name, an id, or NAME:SLOT
-        #[arg(value_name = "TARGET")]
+        #[arg(value_name = "TARGET", add = ArgValueCandidates::new(completions::targets))]
         target: String,
 
         /// For how long
@@ -543,7 +558,7 @@ pub enum ProfileWhat {
     )]
     Heap {
         /// A name, an id, or NAME:SLOT
-        #[arg(value_name = "TARGET")]
+        #[arg(value_name = "TARGET", add = ArgValueCandidates::new(completions::targets))]
         target: String,
 
         #[command(flatten)]
@@ -611,4 +626,31 @@ pub struct JsonArgs {
     /// Write JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// Shells that can be helped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash
+    Bash,
+    /// Zsh
+    Zsh,
+    /// fish
+    Fish,
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The folder; it is made [default: rota.1 to standard output]
+    #[arg(value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
 }

@@ -13,9 +13,10 @@ mod values;
 
 pub use app::AppFlags;
 pub use cli::{
-    Cli, DeleteArgs, DescribeArgs, EnvArgs, FlushArgs, JsonArgs, KillArgs, ListArgs, LogsArgs,
-    ProfileArgs, ProfileWhat, ReloadArgs, ResetArgs, ResurrectArgs, RunArgs, ScaleArgs, SignalArgs,
-    StackArgs, StartArgs, StopArgs, TestReloadArgs, UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
+    Cli, CompletionsArgs, DeleteArgs, DescribeArgs, EnvArgs, FlushArgs, JsonArgs, KillArgs,
+    ListArgs, LogsArgs, ManArgs, ProfileArgs, ProfileWhat, ReloadArgs, ResetArgs, ResurrectArgs,
+    RunArgs, ScaleArgs, Shell, SignalArgs, StackArgs, StartArgs, StopArgs, TestReloadArgs,
+    UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
 };
 pub use file::{ApplyArgs, CheckArgs, ConfigArgs, ConfigWhat, ExportArgs, ImportArgs, InitArgs};
 pub use startup::{InitSystem, StartupArgs, StartupPlace, UnstartupArgs};

@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod check;
+pub mod completions;
 mod config;
 mod daemon;
 mod delete;
@@ -17,6 +18,7 @@ mod init;
 pub(crate) mod kill;
 pub(crate) mod list;
 pub(crate) mod logs;
+mod man;
 pub(crate) mod operation;
 mod parse;
 mod ping;

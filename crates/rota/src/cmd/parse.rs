@@ -4,9 +4,9 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use rota_api::ExitCode;
 
 use super::{
-    check, config, daemon, delete, describe, env, export, file, flush, import_pm2, init, kill,
-    list, logs, ping, profile, reload, reset, restart, resurrect, run, scale, signal, stack, start,
-    startup, stop, test_reload, upgrade, version,
+    check, completions, config, daemon, delete, describe, env, export, file, flush, import_pm2,
+    init, kill, list, logs, man, ping, profile, reload, reset, restart, resurrect, run, scale,
+    signal, stack, start, startup, stop, test_reload, upgrade, version,
 };
 use crate::args::{Cli, VerbArgs};
 use crate::context::Context;
@@ -88,6 +88,8 @@ fn verb(context: &Context, verb: VerbArgs) -> Done {
         VerbArgs::Resurrect(args) => resurrect::run(context, &args),
         VerbArgs::Kill(args) => kill::run(context, &args),
         VerbArgs::Upgrade(args) => upgrade::run(context, &args),
+        VerbArgs::Completions(args) => completions::run(context, &args),
+        VerbArgs::Man(args) => man::run(context, &args),
         VerbArgs::Version(args) => version::run(context, &args),
     }
 }

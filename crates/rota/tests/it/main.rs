@@ -21,6 +21,7 @@ mod cli_output;
 mod cluster;
 mod cluster_errors;
 mod cluster_listen;
+mod completions;
 mod config;
 mod courtesy;
 mod cron;
