@@ -29,6 +29,8 @@ pub struct Renewals {
     pub(crate) due: bool,
     pub(super) watching: HashMap<AppId, Watching>,
     pub(super) schedules: HashMap<AppId, Schedule>,
+    /// What is to be done when an app has done what it is at.
+    waiting: HashMap<AppId, (RenewAction, String)>,
     /// The number of the last that was begun.
     pub(super) number: u64,
 }
@@ -74,6 +76,12 @@ impl Renewals {
 /// A job that is done waits for its next time; what an operator has stopped does not.
 fn is_meant(slot: &SlotView<'_>) -> bool {
     slot.wanted || slot.finished
+}
+
+/// A start, restart or reload is under way.
+fn is_busy(state: &State, app: AppId) -> bool {
+    let status = state.engine.app(app).map(|view| view.status);
+    matches!(status, Some(AppStatus::Launching | AppStatus::Reloading))
 }
 
 /// True if something will start an app again of which nothing runs.
@@ -125,11 +133,31 @@ impl Supervisor {
         for (app, spec) in apps {
             self.tend_watching(app, spec.as_ref());
             self.tend_schedule(app, spec.as_ref());
+            let next = self.with(|state| match (&spec, is_busy(state, app)) {
+                (Some(_), true) => None,
+                (Some(_), false) => state.renewals.waiting.remove(&app),
+                (None, _) => state.renewals.waiting.remove(&app).and(None),
+            });
+            if let Some((action, why)) = next {
+                self.renew(app, action, &why);
+            }
         }
     }
 
     /// Starts an app anew, without anybody who waits for it: what comes of it is told in the log.
+    /// A restart would take the place of what somebody has asked for: it waits.
     pub(super) fn renew(self: &Rc<Self>, app: AppId, action: RenewAction, why: &str) {
+        let waits = self.with(|state| {
+            let waits = action == RenewAction::Restart && is_busy(state, app);
+            if waits {
+                let next = (action, why.to_owned());
+                state.renewals.waiting.insert(app, next);
+            }
+            waits
+        });
+        if waits {
+            return;
+        }
         let chosen = self.with(|state| {
             let view = state.engine.app(app)?;
             let slots = view.slots.iter().filter(|slot| is_meant(slot));
