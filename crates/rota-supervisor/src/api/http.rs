@@ -70,11 +70,19 @@ impl LineSender {
 
     /// Sends one value as a line, waiting for the reader to have room. Returns false when it has gone.
     pub async fn send_waiting<T: Serialize>(&self, value: &T) -> bool {
-        let Ok(mut line) = serde_json::to_vec(value) else {
-            return false;
-        };
-        line.push(b'\n');
-        self.lines.send(Bytes::from(line)).await.is_ok()
+        self.send_all_waiting(std::iter::once(value)).await
+    }
+
+    /// Sends some values at once, as lines, in the same way.
+    pub async fn send_all_waiting<T: Serialize>(&self, values: impl Iterator<Item = T>) -> bool {
+        let mut lines = Vec::new();
+        for value in values {
+            if serde_json::to_writer(&mut lines, &value).is_err() {
+                return false;
+            }
+            lines.push(b'\n');
+        }
+        self.lines.send(Bytes::from(lines)).await.is_ok()
     }
 
     /// True if the reader has gone.

@@ -43,9 +43,10 @@ pub(super) async fn answer(
     tokio::task::spawn_local(async move {
         match past.await {
             Ok(mut past) => {
-                while let Some(line) = past.next().await {
+                while let Some(some) = past.next().await {
+                    let some = some.into_iter().map(past_line);
                     // A reader gets the time that it needs for what lies in files; only live lines do not wait.
-                    if !lines.send_waiting(&past_line(line)).await {
+                    if !lines.send_all_waiting(some).await {
                         return;
                     }
                 }

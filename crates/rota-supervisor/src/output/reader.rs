@@ -230,10 +230,10 @@ impl Task {
         let most = fcntl_getpipe_size(&*self.pipe).unwrap_or(LARGEST_PIPE);
         let mut taken = 0;
         loop {
-            if timeout_at(patience, self.written()).await.is_err() {
-                if let Some(consume) = self.under_way.take() {
-                    consume.give_up().await;
-                }
+            if timeout_at(patience, self.written()).await.is_err()
+                && let Some(consume) = self.under_way.take()
+            {
+                consume.give_up().await;
             }
             if taken >= most {
                 return false;

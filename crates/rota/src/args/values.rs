@@ -126,6 +126,8 @@ fn moment_from(text: &str, now: &Zoned) -> Result<u64, String> {
     } else {
         let at = format!("{}T{text}", now.date()).parse::<DateTime>();
         at.ok()
+            // A number alone says neither what it counts nor from where.
+            .filter(|_| text.contains(':'))
             .and_then(|at| at.to_zoned(zone).ok())
             .map(|at| at.timestamp())
     };

@@ -38,7 +38,7 @@ fn until_logged(home: &Home, wanted: &str) {
 }
 
 /// How many lines the worker writes.
-const LINES: usize = 300_000;
+const LINES: usize = 100_000;
 /// How much of one look may be there twice after a death.
 const TWICE: usize = 128 * 1024;
 
@@ -46,9 +46,9 @@ const TWICE: usize = 128 * 1024;
 fn no_line_is_lost_or_torn_when_supervisors_are_killed_while_files_are_put_aside() {
     let home = Home::new();
     // `seq` writes blocks that end anywhere in a line.
-    let shell = "i=0; while [ $i -lt 100 ]; do seq -f 'line %.0f of many words' $((i*3000)) $((i*3000+2999)); \
+    let shell = "i=0; while [ $i -lt 100 ]; do seq -f 'line %.0f of many words' $((i*1000)) $((i*1000+999)); \
                  sleep 0.05; i=$((i+1)); done; echo the end; exec sleep 1000";
-    let flags = ["--rotate-size", "200K", "--rotate-keep", "1000"];
+    let flags = ["--rotate-size", "100K", "--rotate-keep", "1000"];
     start(&home, shell, &flags);
     let mut kills = 0;
     let active = log(&home, "app-out-0.log");

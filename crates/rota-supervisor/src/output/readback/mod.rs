@@ -58,22 +58,16 @@ pub struct PastLine {
     pub text: String,
 }
 
-/// Lines as they are read. Dropping it ends the reading.
+/// Lines as they are read, some at a time. Dropping it ends the reading.
 #[derive(Debug)]
 pub struct Past {
     lines: Receiver<Vec<PastLine>>,
-    now: std::vec::IntoIter<PastLine>,
 }
 
 impl Past {
-    /// The next line, oldest first; `None` at the end.
-    pub async fn next(&mut self) -> Option<PastLine> {
-        loop {
-            if let Some(line) = self.now.next() {
-                return Some(line);
-            }
-            self.now = self.lines.recv().await?.into_iter();
-        }
+    /// The next lines, oldest first; `None` at the end.
+    pub async fn next(&mut self) -> Option<Vec<PastLine>> {
+        self.lines.recv().await
     }
 }
 
@@ -88,10 +82,7 @@ pub(super) fn start(snapshot: Snapshot, wanted: Wanted) -> io::Result<Past> {
             read(snapshot, &wanted, &mut |line| bundle.add(line));
             bundle.send();
         })?;
-    Ok(Past {
-        lines,
-        now: Vec::new().into_iter(),
-    })
+    Ok(Past { lines })
 }
 
 /// Gives out the lines of all logs in the order of time; lines without time come where they are in their file. It ends

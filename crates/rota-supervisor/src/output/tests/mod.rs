@@ -77,8 +77,8 @@ async fn past(hub: &LogHub, lines: u64) -> Vec<PastLine> {
 async fn collect(hub: &LogHub, logs: Logs, wanted: Wanted) -> Vec<PastLine> {
     let mut past = hub.read_back(logs, wanted).await.unwrap();
     let mut lines = Vec::new();
-    while let Some(line) = past.next().await {
-        lines.push(line);
+    while let Some(more) = past.next().await {
+        lines.extend(more);
     }
     lines
 }
