@@ -22,6 +22,8 @@ mod signal;
 mod size;
 mod span;
 mod spec;
+#[cfg(test)]
+mod testing;
 mod timetable;
 mod update;
 

@@ -55,7 +55,8 @@ pub enum VerbArgs {
         after_help = "Examples:\n  rota start app.js -i max --name api\n  rota start server.py --listen 8080\n  \
         rota start api.js worker.js\n  rota start 'npm run serve' --name web --probe http://localhost:3000/\n  \
         rota start app.js -i 4 -- --verbose\n  rota start api                a stopped app again\n  \
-        rota start                    the apps of ./rota.toml\n  rota start shop.toml --env production --only web,api"
+        rota start                    the apps of ./rota.toml, or what is here instead\n  rota start shop.toml --env production --only web,api\n  \
+        rota start ecosystem.config.js --env production"
     )]
     Start(Box<StartArgs>),
 

@@ -70,7 +70,7 @@ pub struct ExportArgs {
 /// `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The file [default: rota.toml]
+    /// The file [default: rota.toml, else an ecosystem file, Procfile or package.json]
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
 

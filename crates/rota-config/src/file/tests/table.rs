@@ -1,7 +1,6 @@
 //! The table of keys, and what is made of it.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value as Json;
 
@@ -101,23 +100,7 @@ fn names_are_those_of_flags_and_no_name_is_taken_twice() {
 
 #[test]
 fn the_reference_in_the_docs_is_the_table() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/config.md");
-    let docs = fs::read_to_string(&path).unwrap();
-    let (begin, end) = (
-        "<!-- begin of the reference -->\n\n",
-        "\n<!-- end of the reference -->",
-    );
-    let (before, rest) = docs.split_once(begin).expect("the reference begins");
-    let (there, after) = rest.split_once(end).expect("and ends");
-    if std::env::var_os("ROTA_WRITE_DOCS").is_some() {
-        fs::write(&path, format!("{before}{begin}{}{end}{after}", reference())).unwrap();
-        return;
-    }
-    assert_eq!(
-        there,
-        reference(),
-        "ROTA_WRITE_DOCS=1 cargo test -p rota-config writes it anew"
-    );
+    crate::testing::is_in_the_docs("config.md", "reference", &reference());
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub(super) fn read(
     {
         let why = "PM2's own server of files is no script here";
         mistakes.push(Mistake::of_app(&label, why).field("script").help(
-            "let a web server give out the folder, or a package: script: \"npx\", args: [\"serve\", \"dist\"]",
+            "`rota serve FOLDER PORT` serves files as an app of its own; leave this one out of the file",
         ));
     }
     settle(&mut draft);

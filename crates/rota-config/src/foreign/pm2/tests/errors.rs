@@ -37,7 +37,7 @@ fn every_mistake_of_a_field() {
         (json!({"env": {"A=B": "secret"}}), "web: `env`: the name of a variable cannot be empty, nor have `=` in it | write { NAME: \"value\" }".into()),
         (json!({"env_production": ["secret"]}), "web: `env_production`: it must be a table of variables | write { NAME: \"value\" }".into()),
         (json!({"env_test": {"A": "\u{0}secret"}}), "web: `env_test`: there is a zero byte in the variable A".into()),
-        (json!({"script": "serve", "env": {"PM2_SERVE_PATH": "."}}), "web: `script`: PM2's own server of files is no script here | let a web server give out the folder, or a package: script: \"npx\", args: [\"serve\", \"dist\"]".into()),
+        (json!({"script": "serve", "env": {"PM2_SERVE_PATH": "."}}), "web: `script`: PM2's own server of files is no script here | `rota serve FOLDER PORT` serves files as an app of its own; leave this one out of the file".into()),
         (json!({"port": 70000}), "web: `port` is 70000: it is no port | write a number up to 65535".into()),
         (json!({"port": "http"}), "web: `port` is \"http\": it must be a whole number, 0 or more | write a number".into()),
         (json!({"instance_var": "A=B"}), "web: `instance_var` is \"A=B\": it is no name of a variable | write a text".into()),

@@ -1,8 +1,6 @@
 //! Field by field: what stands in the file, and what the app is then.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 
@@ -193,21 +191,5 @@ fn fields_without_a_meaning_are_told_in_one_warning() {
 /// `ROTA_WRITE_DOCS=1 cargo test -p rota-config` writes it.
 #[test]
 fn the_table_in_the_docs_is_the_table() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/pm2-files.md");
-    let docs = fs::read_to_string(&path).unwrap();
-    let (begin, end) = (
-        "<!-- begin of the fields -->\n\n",
-        "\n<!-- end of the fields -->",
-    );
-    let (before, rest) = docs.split_once(begin).expect("the table begins");
-    let (there, after) = rest.split_once(end).expect("and ends");
-    if std::env::var_os("ROTA_WRITE_DOCS").is_some() {
-        fs::write(&path, format!("{before}{begin}{}{end}{after}", reference())).unwrap();
-        return;
-    }
-    assert_eq!(
-        there,
-        reference(),
-        "ROTA_WRITE_DOCS=1 cargo test -p rota-config writes it anew"
-    );
+    crate::testing::is_in_the_docs("pm2-files.md", "fields", &reference());
 }
