@@ -183,7 +183,7 @@ fn show(context: &Context, taken: &Taken, from: &Path) -> Result<(), Stop> {
         );
         out.line(&clean(&text))?;
     }
-    Ok(out.flush()?)
+    out.flush()
 }
 
 fn count(number: usize, of: &str) -> String {
