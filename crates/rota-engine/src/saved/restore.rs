@@ -99,8 +99,13 @@ impl Engine {
         if check::latest_moment(app) > shared.now {
             return Err("it speaks of the future as past".to_owned());
         }
-        if shared.shutdown.is_some() && app.life == Life::Alive {
-            return Err("it goes on during the shutdown".to_owned());
+        // Before that it may wait until those that depend on it are gone.
+        let over = shared
+            .shutdown
+            .as_ref()
+            .is_some_and(|shutdown| shutdown.complete);
+        if over && app.life == Life::Alive {
+            return Err("it goes on after the shutdown".to_owned());
         }
         Ok(())
     }

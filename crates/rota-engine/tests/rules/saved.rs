@@ -218,10 +218,10 @@ fn a_shutdown_goes_on() {
     rig.command(Command::Shutdown { now: false });
     rig.out.clear();
     let mut next = reborn(&rig);
-    let reason = refusal(&rig, &[alive]);
-    assert_eq!(reason, "it goes on during the shutdown");
     let answer = ["reply 2", "complete"];
     assert_eq!(next.exit(1, 0).take(), answer);
+    let reason = refusal(&next, &[alive]);
+    assert_eq!(reason, "it goes on after the shutdown");
     // Nobody knows any more who asked for it.
     let (engine, _) = Engine::restore(None, [read(&saved(&rig))]);
     let mut next = rig.followed_by(engine);

@@ -136,6 +136,12 @@ impl Checker {
         ensure(!self.failed.contains(&(app, generation)), || {
             format!("spawn with generation {generation}, which has failed")
         })?;
+        let waits = engine
+            .app(app)
+            .is_some_and(|view| !view.waits_for.is_empty());
+        ensure(!waits, || {
+            format!("{app:?} waits, and {worker:?} is started")
+        })?;
         let policy = self
             .policies
             .get(&(app, generation))

@@ -22,6 +22,7 @@ impl Checker {
                 let expected = match (slot.wanted, slot.status) {
                     (true, SlotStatus::Errored) | (false, SlotStatus::Stopped) => [].as_slice(),
                     (true, SlotStatus::Running) => running,
+                    (true, SlotStatus::Waiting) if !view.waits_for.is_empty() => [].as_slice(),
                     other => return Err(format!("{:?}:{} rests {other:?}", view.app, slot.slot)),
                 };
                 let actual: Vec<_> = slot.workers.iter().map(|worker| worker.status).collect();
@@ -36,12 +37,22 @@ impl Checker {
                 .max_by_key(|(wanted, status)| (*wanted, *status == SlotStatus::Running))
             {
                 Some((true, SlotStatus::Running)) => AppStatus::Online,
+                Some((true, _)) if !view.waits_for.is_empty() => AppStatus::WaitingRestart,
                 Some((true, _)) => AppStatus::Errored,
                 _ => AppStatus::Stopped,
             };
             ensure(view.status == status, || {
                 format!("{:?} instead of {status:?}", view.status)
             })?;
+            for other in &view.waits_for {
+                let runs = |slot: &rota_engine::SlotView| slot.status == SlotStatus::Running;
+                let serves = engine.app(*other).is_some_and(|other| {
+                    other.status == AppStatus::Online && other.slots.iter().all(runs)
+                });
+                ensure(!serves, || {
+                    format!("{:?} waits for {other:?}, which serves", view.app)
+                })?;
+            }
             self.check_generations_at_rest(&view)?;
         }
         Ok(())

@@ -273,7 +273,19 @@ impl World {
         };
         self.generations.insert(app, generation);
         self.plan_next();
+        let command = self.depending(command);
         self.command(command)
+    }
+
+    /// Some apps depend on those before them.
+    fn depending(&mut self, mut command: Command) -> Command {
+        if let Command::Start { app, policy, .. } = &mut command
+            && app.0 > 1
+            && self.random.percent(40)
+        {
+            policy.after.push(AppId(app.0 - 1));
+        }
+        command
     }
 
     fn command(&mut self, command: Command) -> Result<(), String> {
