@@ -55,8 +55,8 @@ pub use plan::{
 pub use query::{targets_from_query, targets_to_query};
 pub use renewal::{CronView, RenewalView, RenewedView, WatchView};
 pub use request::{
-    CommandRequest, DaemonBoot, ResurrectRequest, ShutdownRequest, SignalRequest, SignalResponse,
-    StartRequest, UpgradeRequest, Verb,
+    CommandRequest, DaemonBoot, ResurrectRequest, RunOptions, ShutdownRequest, SignalRequest,
+    SignalResponse, StartRequest, UpgradeRequest, Verb,
 };
 pub use settings::{CgroupsView, HeldBy, HeldView, IdsView, ProcessSettingsView, ResourcesView};
 pub use status::{AppStatus, WorkerStatus};

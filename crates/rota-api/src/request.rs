@@ -1,6 +1,7 @@
 //! What clients ask for.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -117,12 +118,40 @@ pub struct ResurrectRequest {
     pub wait: bool,
 }
 
-/// What a daemon without apps of its own begins with (`rota daemon`); travels in a memfd, not over the socket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a daemon begins with that was not started by another verb (`rota run`, `rota daemon`); travels in a memfd, not over
+/// the socket. `S` and `O` as in [`StartRequest`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DaemonBoot {
+pub struct DaemonBoot<S, O> {
     /// With what ran when the one before ended.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub resurrect: bool,
+    /// With these apps.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartRequest<S, O>>,
+    /// How it behaves.
+    #[serde(default)]
+    pub run: RunOptions,
+}
+
+/// How a daemon in the foreground behaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunOptions {
+    /// So long its end may take once a signal has asked for it, in milliseconds; what is left then is killed.
+    pub grace_ms: Option<u64>,
+    /// With the end of its apps it exits as they did.
+    pub exit_with_app: bool,
+    /// It ends with this app, as that did.
+    pub exit_code_from: Option<String>,
+    /// Where it answers whether it lives and is ready.
+    pub health: Option<SocketAddr>,
+    /// It stays when no app is left to run.
+    #[serde(skip_serializing_if = "is_false")]
+    pub stay: bool,
+    /// Its exit code when no app is left to run; `None` = by how they have ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub empty_code: Option<u8>,
 }
 
 /// Replace the daemon's processes by those of another binary (`POST /v1/upgrade`); the apps stay as they are.

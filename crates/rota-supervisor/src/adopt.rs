@@ -33,6 +33,8 @@ impl Supervisor {
         self.with(|state| {
             state.last_app = estate.daemon.last_app;
             state.stopping = estate.daemon.stopping;
+            state.stopping_since = estate.daemon.stopping_since;
+            state.exit_code = estate.daemon.exit_code;
             state.something_failed = estate.daemon.something_failed;
             state.upgrading = estate.daemon.upgrading.map(CommandId);
             let positions = estate.daemon.positions.iter();

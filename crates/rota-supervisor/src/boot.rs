@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rota_api::{DaemonBoot, StartRequest};
+use rota_api::StartRequest;
 use rota_config::AppSpec;
 use rota_config::file::Origins;
 use rota_keeper::protocol::{FromKeeper, Hello};
@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::dispatch::{Dispatcher, RestoredFacts};
 use crate::estate::Estate;
 use crate::events::exit_status;
+use crate::foreground::Boot;
 use crate::holding::Holding;
 use crate::home::Home;
 use crate::keeper::{DispatchKeep, KeeperLink};
@@ -89,6 +90,8 @@ pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, 
     )
     .map_err(io_error("start the dispatcher"))?;
     let (notices, mut from_programs) = mpsc::channel(NOTICES);
+    let boot = left.boot.take().map(|blob| Boot::read(&blob));
+    let run = boot.as_ref().map(|boot| boot.run.clone());
     let home = Home::new(options.home);
     let logs = log_hub(&home, options.foreground)?;
     let hello = left.hello.take();
@@ -96,6 +99,7 @@ pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, 
     let supervisor = Supervisor::new(Parts {
         home,
         foreground: options.foreground,
+        run: run.unwrap_or_default(),
         keeper_pid: hello.keeper_pid,
         keeper_version: hello.version.clone(),
         holding: Holding::new(hello.groups.as_deref().cloned()),
@@ -118,7 +122,8 @@ pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, 
         supervisor.say("connections that were on their way to workers may have been lost");
     }
     supervisor.meet_survivors().await;
-    begin(&supervisor, &hello, estate, adopted.workers, left.boot);
+    begin(&supervisor, &hello, estate, adopted.workers, boot);
+    supervisor.serve_health(left.health.take());
     supervisor.keeper.up();
     supervisor.tell_ready();
     let keeper_gone = Rc::new(Cell::new(false));
@@ -192,7 +197,7 @@ fn begin(
     hello: &Hello,
     estate: Estate,
     heard: Vec<RestoredFacts>,
-    boot: Option<Vec<u8>>,
+    boot: Option<Boot>,
 ) {
     // After an upgrade the end of the one before was meant.
     if hello.restarts > 0 && hello.upgrade.is_none() {
@@ -203,12 +208,13 @@ fn begin(
         supervisor.logs.name_workers();
     }
     supervisor.take_over(estate, heard);
+    supervisor.go_on_with_grace();
     supervisor.recover_known();
     if let Some(note) = &hello.upgrade {
         supervisor.upgraded(note);
     }
     if let Some(boot) = boot.filter(|_| first) {
-        begin_with(supervisor, &boot);
+        begin_with(supervisor, boot);
         supervisor.adopt_survivors();
     }
 }
@@ -230,26 +236,22 @@ fn tell_of_death(supervisor: &Supervisor, hello: &Hello, estate: &Estate) {
     }
 }
 
-fn begin_with(supervisor: &Rc<Supervisor>, boot: &[u8]) {
-    match serde_json::from_slice::<DaemonBoot>(boot) {
-        Ok(boot) if boot.resurrect => {
-            supervisor.transact(|| supervisor.resurrect(Caller::default()));
+fn begin_with(supervisor: &Rc<Supervisor>, boot: Boot) {
+    if boot.resurrect {
+        supervisor.transact(|| supervisor.resurrect(Caller::default()));
+    }
+    match boot.start {
+        Ok(Some(request)) => start_with(supervisor, request),
+        Ok(None) => {}
+        Err(error) => {
+            supervisor.say(&format!("the start request is not understood: {error}"));
+            supervisor.end(1);
         }
-        Ok(_) => {}
-        Err(_) => start_with(supervisor, boot),
     }
 }
 
 /// Starts what `rota run` was called with.
-fn start_with(supervisor: &Rc<Supervisor>, boot: &[u8]) {
-    let request = match serde_json::from_slice::<StartRequest<AppSpec, Origins>>(boot) {
-        Ok(request) => request,
-        Err(error) => {
-            supervisor.say(&format!("the start request is not understood: {error}"));
-            supervisor.end(1);
-            return;
-        }
-    };
+fn start_with(supervisor: &Rc<Supervisor>, request: StartRequest<AppSpec, Origins>) {
     let workers = request
         .apps
         .iter()

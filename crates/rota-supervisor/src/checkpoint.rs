@@ -134,6 +134,8 @@ fn counters(state: &State) -> SavedDaemon {
     SavedDaemon {
         last_app: state.last_app,
         stopping: state.stopping,
+        stopping_since: state.stopping_since,
+        exit_code: state.exit_code,
         something_failed: state.something_failed,
         upgrading: state.upgrading.map(|command| command.0),
         positions: state

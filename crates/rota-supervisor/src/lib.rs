@@ -22,6 +22,7 @@ mod environment;
 mod estate;
 mod events;
 mod failures;
+mod foreground;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod holding;
@@ -62,6 +63,5 @@ mod watch;
 mod words;
 mod worker;
 
-pub use perform::WHEN_EMPTY;
 pub use run::{Options, run};
 pub use survivors::LeftBehind;

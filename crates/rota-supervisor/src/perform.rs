@@ -8,7 +8,7 @@ use rota_node::agent::DrainOrder;
 use rota_sys::signal::Signal;
 
 use crate::dispatch::DispatchCommand;
-use crate::renewal::is_awaited;
+use crate::foreground::drain_within;
 use crate::saved::{app_key, engine_key};
 use crate::shortage;
 use crate::supervisor::Supervisor;
@@ -16,10 +16,6 @@ use crate::supervisor::Supervisor;
 /// The grace of idle connections in milliseconds, where no worker of the app stays: who has been told to go
 /// elsewhere would not be served there either.
 const LAST_GRACE: u64 = 500;
-
-/// The variable that says what a daemon in the foreground does when no app is left: end with that exit code, or `stay`.
-/// Without it the code says whether one has failed.
-pub const WHEN_EMPTY: &str = "ROTA_RUN_WHEN_EMPTY";
 
 impl Supervisor {
     /// Performs one effect. What goes wrong on the spot comes back as an event.
@@ -61,7 +57,10 @@ impl Supervisor {
     /// Asks a worker to leave. One without a channel has nothing to drain by.
     fn drain(self: &Rc<Self>, worker: WorkerId) -> Option<Event> {
         self.save_worker(worker.0);
+        let kill = self.longest_kill();
+        let grace_ms = self.run.grace_ms;
         let (has_channel, order, starting) = self.with(|state| {
+            let since = state.stopping_since;
             let view = state.engine.worker(worker);
             let starting = view.is_some_and(|view| view.ready.is_none());
             let worker = state.workers.get_mut(&worker.0)?;
@@ -71,7 +70,12 @@ impl Supervisor {
             let none_stays = app.is_some_and(|app| app.status == AppStatus::Stopping);
             let grace = stop.idle_grace.millis();
             let order = DrainOrder {
-                timeout: agents_time(stop.drain_timeout.millis()),
+                timeout: agents_time(drain_within(
+                    stop.drain_timeout.millis(),
+                    grace_ms,
+                    since,
+                    kill,
+                )),
                 grace: if none_stays {
                     grace.min(LAST_GRACE)
                 } else {
@@ -157,36 +161,8 @@ impl Supervisor {
             }
         });
         if !self.await_survivors(false) {
-            self.end(0);
+            self.end(self.with(|state| state.exit_code).unwrap_or(0));
         }
-    }
-
-    /// `rota run` ends when every app has ended by itself or was given up.
-    fn end_if_nothing_is_left(self: &Rc<Self>) {
-        if !self.foreground {
-            return;
-        }
-        // Later: the effects of this event are still being performed.
-        let this = Rc::clone(self);
-        tokio::task::spawn_local(async move {
-            let (over, failed) = this.with(|state| {
-                use rota_engine::AppStatus::{Errored, Stopped};
-                let ended = |app: rota_engine::AppView<'_>| {
-                    matches!(app.status, Errored | Stopped)
-                        && app.slots.iter().all(|slot| slot.workers.is_empty())
-                };
-                let over = state.engine.apps().all(ended) && !is_awaited(state);
-                (over, state.something_failed)
-            });
-            if !over {
-                return;
-            }
-            let wish = std::env::var(WHEN_EMPTY).unwrap_or_default();
-            if wish != "stay" {
-                this.say("no app is left to run");
-                this.end(wish.parse().unwrap_or(u8::from(failed)));
-            }
-        });
     }
 
     fn notice(self: &Rc<Self>, app: AppId, notice: &Notice) {

@@ -22,7 +22,7 @@ impl Supervisor {
             Signal::HUP | Signal::USR2 => self.reload_all(),
             Signal::TERM | Signal::INT => {
                 let again = self.with(|state| state.stopping);
-                self.shut_down(again, Caller::default());
+                self.shut_down_by_signal(again, Caller::default());
             }
             Signal::QUIT => self.shut_down(true, Caller::default()),
             Signal::USR1 => self.reopen_logs(),

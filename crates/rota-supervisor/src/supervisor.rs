@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rota_api::RunOptions;
 use rota_engine::{AppId, CommandId, Engine, Event, Time};
 use tokio::sync::{Notify, watch};
 
@@ -32,6 +33,8 @@ pub struct Supervisor {
     pub home: Home,
     /// Started by `rota run`.
     pub foreground: bool,
+    /// How `rota run` was told to behave.
+    pub(crate) run: RunOptions,
     /// The keeper's process.
     pub keeper_pid: u32,
     /// The version of the program that the keeper runs.
@@ -84,6 +87,10 @@ pub struct State {
     pub draining_output: HashMap<u64, watch::Receiver<bool>>,
     /// The daemon has been told to stop.
     pub stopping: bool,
+    /// Since when, by the monotonic clock in milliseconds, if it has to end within a time.
+    pub stopping_since: Option<u64>,
+    /// What it exits with, if that is decided.
+    pub exit_code: Option<u8>,
     /// Some worker ended by itself with something else than success (for the exit code of `rota run`).
     pub something_failed: bool,
     /// The command that has asked for another program.
@@ -102,6 +109,8 @@ pub struct Parts {
     pub home: Home,
     /// Started by `rota run`.
     pub foreground: bool,
+    /// How `rota run` was told to behave.
+    pub(crate) run: RunOptions,
     /// The keeper's process.
     pub keeper_pid: u32,
     /// The version of the program that the keeper runs.
@@ -133,6 +142,7 @@ impl Supervisor {
         let this = Rc::new(Self {
             home: parts.home,
             foreground: parts.foreground,
+            run: parts.run,
             keeper_pid: parts.keeper_pid,
             keeper_version: parts.keeper_version,
             holding: parts.holding,
@@ -156,6 +166,8 @@ impl Supervisor {
                 positions: HashMap::new(),
                 draining_output: HashMap::new(),
                 stopping: false,
+                stopping_since: None,
+                exit_code: None,
                 something_failed: false,
                 upgrading: None,
                 survivors: Survivors::default(),

@@ -9,6 +9,7 @@ mod failure;
 mod files;
 mod output;
 mod pm2;
+mod serve;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     match line.get(1).and_then(|verb| verb.to_str()) {
         Some(entry::KEEPER) => entry::keeper(),
         Some(entry::SUPERVISOR) => entry::supervisor(),
+        Some(serve::VERB) => serve::main(),
         _ if cmd::completions::answer() => ExitCode::SUCCESS,
         _ => match pm2::called_as(&line) {
             Some((role, args)) => pm2::main(role, args),

@@ -14,6 +14,10 @@ pub(crate) struct SavedDaemon {
     pub(crate) last_app: u32,
     /// The daemon has been told to stop.
     pub(crate) stopping: bool,
+    /// Since when, by the monotonic clock in milliseconds, if it has to end within a time.
+    pub(crate) stopping_since: Option<u64>,
+    /// What it exits with, if that is decided.
+    pub(crate) exit_code: Option<u8>,
     /// For the exit code of `rota run`.
     pub(crate) something_failed: bool,
     /// The command that has asked for another program.

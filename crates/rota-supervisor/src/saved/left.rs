@@ -31,6 +31,8 @@ pub(crate) struct Left {
     pub(crate) api: Option<OwnedFd>,
     /// The start request of `rota run`.
     pub(crate) boot: Option<Vec<u8>>,
+    /// The socket of `--health`.
+    pub(crate) health: Option<OwnedFd>,
     /// The apps with their sockets of `--listen`.
     pub(crate) apps: Vec<(SavedApp, Vec<OwnedFd>)>,
     /// The engine's state of each app.
@@ -101,6 +103,7 @@ impl Left {
         let (kind, number) = key.split_once('/').unwrap_or((key, ""));
         match (kind, number) {
             ("api", "") => self.api = fds.pop(),
+            ("health", "") => self.health = fds.pop(),
             ("boot", "") => self.boot = Some(blob),
             (DAEMON_KEY, "") => self.daemon = super::read(&blob)?,
             (SHARED_KEY, "") => self.shared = Some(super::read(&blob)?),

@@ -8,7 +8,9 @@ use regex_lite::Regex;
 use rota_config::{SignalName, Span};
 
 use super::app::AppFlags;
+use super::container::ContainerFlags;
 use super::file::{ApplyArgs, CheckArgs, ConfigArgs, ExportArgs, ImportArgs, InitArgs};
+use super::serve::ServeArgs;
 use super::startup::{StartupArgs, UnstartupArgs};
 use super::values::{EnvFlag, ScaleValue, expression, moment};
 use crate::cmd::completions;
@@ -43,7 +45,8 @@ pub struct Cli {
 pub enum VerbArgs {
     /// Run apps in the foreground: this process becomes their daemon
     #[command(
-        after_help = "Examples:\n  rota run app.js -i max\n  rota run app.js --env PORT=80 -- --verbose\n\n\
+        after_help = "Examples:\n  rota run app.js -i max\n  rota run app.js --env PORT=80 -- --verbose\n  \
+        rota run app.js -i max --grace 10s --health 0.0.0.0:9000\n\n\
         In a container this is the command to start with. SIGHUP and SIGUSR2 reload, SIGTERM and SIGINT\n\
         stop gracefully (a second one: at once), SIGQUIT stops at once, SIGUSR1 reopens logs, SIGTTIN and\n\
         SIGTTOU scale by one. The other verbs work beside it."
@@ -59,6 +62,15 @@ pub enum VerbArgs {
         rota start ecosystem.config.js --env production"
     )]
     Start(Box<StartArgs>),
+
+    /// Serve the files of a folder, as an app of the list
+    #[command(
+        after_help = "Examples:\n  rota serve dist 8080\n  rota serve dist 8080 --spa --name web\n  \
+        rota serve . 8080 --host 127.0.0.1 --no-listing\n  \
+        rota serve files 8080 --basic-auth-username me --basic-auth-password \"$PASSWORD\"\n\n\
+        docs/serve.md says more."
+    )]
+    Serve(ServeArgs),
 
     /// Look for mistakes in a configuration file
     #[command(
@@ -270,6 +282,9 @@ pub enum VerbArgs {
 pub struct RunArgs {
     #[command(flatten)]
     pub app: AppFlags,
+
+    #[command(flatten)]
+    pub container: ContainerFlags,
 }
 
 /// `start`.

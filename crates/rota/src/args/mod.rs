@@ -3,11 +3,13 @@
 mod app;
 mod cli;
 mod compat;
+mod container;
 mod file;
 mod logs;
 mod process;
 mod renewal;
 mod resources;
+mod serve;
 mod startup;
 mod values;
 
@@ -19,5 +21,6 @@ pub use cli::{
     UpdateFlags, UpgradeArgs, VerbArgs, WaitFlags,
 };
 pub use file::{ApplyArgs, CheckArgs, ConfigArgs, ConfigWhat, ExportArgs, ImportArgs, InitArgs};
+pub use serve::ServeArgs;
 pub use startup::{InitSystem, StartupArgs, StartupPlace, UnstartupArgs};
 pub use values::{EnvFlag, EnvPair, ScaleValue};

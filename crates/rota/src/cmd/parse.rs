@@ -6,7 +6,7 @@ use rota_api::ExitCode;
 use super::{
     check, completions, config, daemon, delete, describe, env, export, file, flush, import_pm2,
     init, kill, list, logs, man, ping, profile, reload, reset, restart, resurrect, run, scale,
-    signal, stack, start, startup, stop, test_reload, upgrade, version,
+    serve, signal, stack, start, startup, stop, test_reload, upgrade, version,
 };
 use crate::args::{Cli, VerbArgs};
 use crate::context::Context;
@@ -59,6 +59,7 @@ fn verb(context: &Context, verb: VerbArgs) -> Done {
         VerbArgs::Start(args) => start::run(context, *args),
         VerbArgs::Apply(args) => file::apply(context, &args),
         VerbArgs::Export(args) => export::run(context, &args),
+        VerbArgs::Serve(args) => serve::run(context, &args),
         VerbArgs::Check(args) => check::run(context, &args),
         VerbArgs::Init(args) => init::run(context, &args),
         VerbArgs::ImportPm2(args) => import_pm2::run(context, &args),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
-use rota_api::{AppStatus, AppView, CommandRequest, ConfigRequest, ExitCode, Verb};
+use rota_api::{AppStatus, AppView, CommandRequest, ConfigRequest, ExitCode, RunOptions, Verb};
 use rota_config::file::{FileApp, Origins};
 use rota_config::foreign::{self, Foreign, Taken};
 use rota_config::{AppSpec, Described, SpecUpdate};
@@ -45,7 +45,7 @@ impl Pm2<'_> {
         let apps = self.read(word)?;
         if self.flags.no_daemon {
             let (specs, origins) = split(apps);
-            return self.in_foreground(specs, origins);
+            return self.in_foreground(specs, origins, RunOptions::default());
         }
         self.context.block_on(self.bring(Verb::Restart, apps))
     }

@@ -1,22 +1,16 @@
 //! `pm2-runtime`: the daemon in the foreground, for containers, with PM2's exit codes.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::os::unix::process::CommandExt as _;
-use std::process::Command;
 use std::time::Duration;
 
-use rota_api::ExitCode;
-use rota_supervisor::WHEN_EMPTY;
+use rota_api::RunOptions;
 
 use super::run::Pm2;
 use super::{file, specs};
 use crate::failure::{Done, Failure};
 
 /// PM2's exit code when nothing is left online.
-const NOTHING_LEFT: &str = "2";
-/// The daemon stays when nothing is left.
-const STAY: &str = "stay";
+const NOTHING_LEFT: u8 = 2;
 
 impl Pm2<'_> {
     /// `pm2-runtime [start] SCRIPT|FILE`.
@@ -35,9 +29,6 @@ impl Pm2<'_> {
                     .into(),
             );
         };
-        if std::env::var_os(WHEN_EMPTY).is_none() {
-            return Err(self.again().into());
-        }
         if let Some(seconds) = self.flags.delay {
             std::thread::sleep(Duration::from_secs(seconds));
         }
@@ -45,23 +36,11 @@ impl Pm2<'_> {
             true => self.apps_of_file(word)?,
             false => (vec![specs::app(&self.flags, word)?], BTreeMap::new()),
         };
-        self.in_foreground(apps, origins)
-    }
-
-    /// Becomes this program again, with the variable by which the daemon, which this process will be, knows how to end.
-    /// Returns only if that fails.
-    fn again(&self) -> Failure {
-        let when_empty = match self.flags.no_auto_exit {
-            true => STAY,
-            false => NOTHING_LEFT,
+        let options = RunOptions {
+            stay: self.flags.no_auto_exit,
+            empty_code: Some(NOTHING_LEFT),
+            ..RunOptions::default()
         };
-        let line: Vec<OsString> = std::env::args_os().collect();
-        let rest = super::run::called_as(&line).map_or(&[][..], |(_, rest)| rest);
-        let error = Command::new("/proc/self/exe")
-            .arg0("pm2-runtime")
-            .args(rest)
-            .env(WHEN_EMPTY, when_empty)
-            .exec();
-        Failure::new(ExitCode::Failed, "cannot begin").because(&error)
+        self.in_foreground(apps, origins, options)
     }
 }

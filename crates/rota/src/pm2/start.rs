@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rota_api::{AppView, ErrorCode, ExitCode, StartRequest, Verb};
+use rota_api::{AppView, DaemonBoot, ErrorCode, ExitCode, RunOptions, StartRequest, Verb};
 use rota_config::AppSpec;
 use rota_config::file::Origins;
 
@@ -97,7 +97,7 @@ impl Pm2<'_> {
         let spec = specs::app(&self.flags, script)?;
         started.push(spec.name.to_string());
         if self.flags.no_daemon {
-            return self.in_foreground(vec![spec], BTreeMap::new());
+            return self.in_foreground(vec![spec], BTreeMap::new(), RunOptions::default());
         }
         self.context
             .block_on(self.start_specs(vec![spec], BTreeMap::new(), self.flags.force))
@@ -142,6 +142,7 @@ impl Pm2<'_> {
         &self,
         apps: Vec<AppSpec>,
         origins: BTreeMap<String, Origins>,
+        run: RunOptions,
     ) -> Done {
         crate::cmd::specs::check(&apps, self.context)?;
         let request = StartRequest {
@@ -152,7 +153,12 @@ impl Pm2<'_> {
             keep: false,
             origins,
         };
-        let boot = serde_json::to_vec(&request).map_err(|error| {
+        let boot = DaemonBoot {
+            resurrect: false,
+            start: Some(request),
+            run,
+        };
+        let boot = serde_json::to_vec(&boot).map_err(|error| {
             Failure::new(ExitCode::Failed, "cannot write the start request").because(&error)
         })?;
         let home = self.context.home()?;

@@ -6,6 +6,7 @@ use rota_api::ExitCode;
 use rota_sys::accounts::Accounts;
 
 use crate::args::StartupPlace;
+use crate::cmd::own_program;
 use crate::context::Context;
 use crate::failure::{Failure, Stop};
 
@@ -77,7 +78,7 @@ impl Service {
             uid: user.uid,
             folder,
             home,
-            program: program()?,
+            program: own_program::path()?,
             user_level: place.user_level,
             root,
             live: place.root.is_none(),
@@ -127,26 +128,6 @@ fn writable(path: &Path) -> Result<(), Stop> {
         ))
         .into()),
     }
-}
-
-/// The way to this program that is likely to stay: the name on `PATH`, if that means this file.
-fn program() -> Result<PathBuf, Stop> {
-    let own = std::env::current_exe().map_err(|error| {
-        Failure::new(ExitCode::Failed, "cannot find out where this program lies").because(&error)
-    })?;
-    if !own.exists() {
-        return Err(Failure::new(
-            ExitCode::Failed,
-            "the file of this program has been replaced or removed",
-        )
-        .hint("call the new one")
-        .into());
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let named = std::env::split_paths(&folders).map(|folder| folder.join("rota"));
-    let mut named = named.filter(|path| path.is_absolute());
-    let same = named.find(|path| std::fs::canonicalize(path).is_ok_and(|real| real == own));
-    Ok(same.unwrap_or(own))
 }
 
 #[cfg(test)]
