@@ -21,6 +21,9 @@ const NOT_FOUND: &str = "404.html";
 /// Files beside a file that have its content in another form, the better one first.
 const ENCODINGS: [(&str, &str); 2] = [("br", "br"), ("gzip", "gz")];
 
+/// A file with another's content, what is known of it, and its encoding.
+type Encoded = (File, Metadata, &'static str);
+
 /// A request, as far as it is looked at.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
@@ -175,11 +178,7 @@ impl Server {
     }
 
     /// The form of a file that the caller likes best, and whether there are others at all.
-    fn encoded(
-        &self,
-        asked: &Asked<'_>,
-        path: &str,
-    ) -> io::Result<(Option<(File, Metadata, &'static str)>, bool)> {
+    fn encoded(&self, asked: &Asked<'_>, path: &str) -> io::Result<(Option<Encoded>, bool)> {
         let mut varies = false;
         for (encoding, ending) in ENCODINGS {
             if let Some(Found::File(file, metadata)) =
