@@ -97,11 +97,12 @@ impl Supervisor {
         None
     }
 
-    /// `process.on('message', …)` hears it. One whose channel is closed, or about to be, gets its signal instead.
+    /// `process.on('message', …)` hears it. One whose channel is closed (without an agent, a drain ends
+    /// so) gets its signal instead.
     fn stop_message(&self, worker: WorkerId) {
         let hears = self.with(|state| {
             let worker = state.workers.get(&worker.0)?;
-            Some(worker.has_channel && !worker.disconnecting)
+            Some(worker.has_channel)
         });
         if hears != Some(true) {
             return self.stop_signal(worker);

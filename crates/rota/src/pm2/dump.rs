@@ -1,14 +1,17 @@
 //! `save`, `resurrect` and `cleardump`: dump.pm2, in PM2's form.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rota_api::ExitCode;
-use rota_config::{AppName, AppSpec, ExecMode, Instances, Size, Span};
+use rota_config::file::Outside;
+use rota_config::foreign::pm2::Dump;
+use rota_config::foreign::{Foreign, Mistake};
+use rota_config::{AppName, AppSpec, Env};
 use serde_json::Value;
 
+use super::home;
 use super::objects::{Shown, Source};
 use super::run::Pm2;
-use super::{home, specs};
 use crate::daemon::connect_or_start;
 use crate::failure::{Done, Failure, Stop};
 
@@ -76,7 +79,7 @@ impl Pm2<'_> {
             self.table()?;
             return Ok(ExitCode::Ok);
         };
-        let dumped = apps(&text).map_err(|failure| {
+        let dumped = apps(&text, &path).map_err(|failure| {
             let text = format!("{}: {}", path.display(), failure.message);
             Failure {
                 message: text,
@@ -115,101 +118,65 @@ fn pretty(entries: &[Value]) -> Result<String, Failure> {
     })
 }
 
-/// The apps of a dump: entries of one name are the workers of one app.
-fn apps(text: &str) -> Result<Vec<AppSpec>, Failure> {
+/// The apps of a dump. Entries that rota has written know all of their app; those of PM2 are read as `rota import-pm2`
+/// reads them.
+fn apps(text: &str, path: &Path) -> Result<Vec<AppSpec>, Failure> {
     let entries: Vec<Value> = serde_json::from_str(text)
         .map_err(|error| Failure::new(ExitCode::Failed, "it is no dump of PM2").because(&error))?;
-    let mut specs: Vec<(AppSpec, u32, bool)> = Vec::new();
-    for entry in &entries {
-        let own: Option<AppSpec> = serde_json::from_value(entry[OWN].clone()).ok();
-        let whole = own.is_some();
-        let spec = match own {
-            Some(spec) => spec,
-            None => foreign(entry)?,
-        };
-        match specs.iter_mut().find(|(have, _, _)| have.name == spec.name) {
-            Some((_, count, _)) => *count += 1,
-            None => specs.push((spec, 1, whole)),
+    let mut specs: Vec<AppSpec> = Vec::new();
+    let mut foreign = Vec::new();
+    for entry in entries {
+        match serde_json::from_value::<AppSpec>(entry[OWN].clone()) {
+            // Each worker of the app has an entry.
+            Ok(spec) if specs.iter().any(|have| have.name == spec.name) => {}
+            Ok(spec) => specs.push(spec),
+            Err(_) => foreign.push(entry),
         }
     }
-    let count = |(mut spec, count, whole): (AppSpec, u32, bool)| {
-        if !whole {
-            spec.instances = Instances::Count(count);
-        }
-        spec
-    };
-    Ok(specs.into_iter().map(count).collect())
+    if !foreign.is_empty() {
+        specs.extend(of_pm2(foreign, path)?);
+    }
+    Ok(specs)
 }
 
-/// An entry that PM2 itself has written.
-fn foreign(entry: &Value) -> Result<AppSpec, Failure> {
-    let text = |key: &str| entry[key].as_str().filter(|text| !text.is_empty());
-    let need = |key: &str| {
-        text(key).ok_or_else(|| Failure::new(ExitCode::Failed, format!("an entry has no `{key}`")))
+fn of_pm2(entries: Vec<Value>, path: &Path) -> Result<Vec<AppSpec>, Failure> {
+    let wrong = |mistakes: &[Mistake]| Failure {
+        detail: mistakes.iter().map(ToString::to_string).collect(),
+        ..Failure::new(ExitCode::Failed, "it cannot be taken over")
     };
-    let name = AppName::new(need("name")?).map_err(|error| Failure::usage(error.to_string()))?;
-    let mut spec = AppSpec::new(name, need("pm_exec_path")?, need("pm_cwd")?);
-    specs::as_pm2(&mut spec)?;
-    let list = |key: &str| -> Vec<String> {
-        let items = entry[key].as_array().into_iter().flatten();
-        items
-            .filter_map(|item| item.as_str().map(str::to_owned))
-            .collect()
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let dump = Dump::read(&Value::Array(entries), folder).map_err(|mistake| wrong(&[mistake]))?;
+    if dump.apps.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Their environment is in the dump, whole.
+    let nothing = Env::new();
+    let outside = Outside {
+        caller: &nothing,
+        read: &crate::files::read_text,
     };
-    spec.args = list("args");
-    spec.interpreter_args = list("node_args");
-    spec.interpreter = text("exec_interpreter").map(str::to_owned);
-    spec.mode = (text("exec_mode") != Some("cluster_mode")).then_some(ExecMode::Fork);
-    if let Some(namespace) = text("namespace") {
-        namespace.clone_into(&mut spec.namespace);
-    }
-    if let Some(env) = entry["env"].as_object() {
-        for (name, value) in env {
-            let value = match value {
-                Value::String(text) => text.clone(),
-                Value::Number(_) | Value::Bool(_) => value.to_string(),
-                _ => continue,
-            };
-            if !name.is_empty() && !name.contains('=') {
-                spec.env.set(name.as_str(), value);
-            }
-        }
-    }
-    let number = |key: &str| {
-        let value = &entry[key];
-        value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    let taken = Foreign::ecosystem(path, dump.ecosystem)
+        .in_folder("/")
+        .apps(None, &outside)
+        .map_err(|mistakes| wrong(&mistakes))?;
+    let wanted = |name: &AppName| {
+        let known = dump.apps.iter().find(|known| known.name == name.as_str());
+        known.is_none_or(|known| known.wanted)
     };
-    let span = |key: &str| number(key).map(Span::from_millis);
-    if let Some(limit) = span("kill_timeout") {
-        spec.stop.kill_timeout = limit;
-    }
-    if let Some(limit) = span("listen_timeout") {
-        spec.readiness.listen_timeout = limit;
-    }
-    spec.readiness.wait_ready = entry["wait_ready"].as_bool().unwrap_or(false);
-    spec.stop.message = entry["shutdown_with_message"].as_bool().unwrap_or(false);
-    spec.restart.autorestart = entry["autorestart"].as_bool().unwrap_or(true);
-    if let Some(delay) = span("restart_delay") {
-        spec.restart.delay = delay;
-    }
-    if let Some(most) = number("max_restarts").and_then(|most| u32::try_from(most).ok()) {
-        spec.restart.max_restarts = most;
-    }
-    spec.limits.max_memory = number("max_memory_restart")
-        .filter(|bytes| *bytes > 0)
-        .map(Size::from_bytes);
-    spec.compat.instance_var = text("instance_var")
-        .filter(|name| *name != "NODE_APP_INSTANCE")
-        .map(str::to_owned);
-    spec.compat.increment_var = text("increment_var").map(str::to_owned);
-    Ok(spec)
+    let specs = taken.apps.into_iter().map(|app| app.spec);
+    Ok(specs.filter(|spec| wanted(&spec.name)).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use rota_config::{ExecMode, Instances};
     use serde_json::json;
 
     use super::*;
+
+    fn read(entries: &Value) -> Result<Vec<AppSpec>, Failure> {
+        apps(&entries.to_string(), Path::new("/home/me/.pm2/dump.pm2"))
+    }
 
     #[test]
     fn entries_of_pm2_are_read() {
@@ -218,13 +185,14 @@ mod tests {
                 "name": "api", "pm_exec_path": "/srv/app.js", "pm_cwd": "/srv", "pm_id": id,
                 "exec_mode": "cluster_mode", "exec_interpreter": "node", "args": ["--x"],
                 "node_args": ["--inspect"], "instances": 2, "kill_timeout": "3000",
-                "env": {"A": "1", "N": 2, "O": {}}, "instance_var": "NODE_APP_INSTANCE",
+                "env": {"A": "1", "N": 2}, "instance_var": "NODE_APP_INSTANCE",
             })
         };
-        let specs = apps(&json!([entry(0), entry(1)]).to_string()).unwrap();
+        let specs = read(&json!([entry(0), entry(1)])).unwrap();
         assert_eq!(specs.len(), 1);
         let spec = &specs[0];
-        assert_eq!((spec.instances, spec.mode), (Instances::Count(2), None));
+        assert_eq!(spec.instances, Instances::Count(2));
+        assert_ne!(spec.mode, Some(ExecMode::Fork));
         assert_eq!(spec.args, ["--x"]);
         assert_eq!(spec.stop.kill_timeout.millis(), 3000);
         let env: Vec<_> = spec.env.iter().collect();
@@ -238,14 +206,13 @@ mod tests {
         spec.readiness.wait_ready = true;
         spec.instances = Instances::Count(2);
         let entry = json!({ "name": "a", "rota": spec });
-        let read = apps(&json!([entry.clone(), entry]).to_string()).unwrap();
-        assert_eq!(read, [spec]);
+        assert_eq!(read(&json!([entry.clone(), entry])).unwrap(), [spec]);
     }
 
     #[test]
     fn what_is_no_dump_is_told() {
-        assert!(apps("{").is_err());
-        assert!(apps(r#"[{"name":"a"}]"#).is_err());
-        assert!(apps("[]").unwrap().is_empty());
+        assert!(apps("{", Path::new("/d")).is_err());
+        assert!(read(&json!([{ "name": "a" }])).is_err());
+        assert!(read(&json!([])).unwrap().is_empty());
     }
 }

@@ -60,7 +60,7 @@ fn a_table_of_keys() {
     let home = Home::new();
     home.write("package.json", r#"{"version":"3.2.1"}"#);
     home.write("idle.js", IDLE);
-    home.write("server.js", SERVER);
+    home.write("server.js", &format!("console.log('up')\n{SERVER}"));
     pm2(&home, &["start", "idle.js", "--", "-x"]).ok();
     pm2(
         &home,
