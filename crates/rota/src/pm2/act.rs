@@ -260,16 +260,15 @@ impl Pm2<'_> {
         Ok(code)
     }
 
-    /// Counters stay: they are part of what is known of an app.
+    /// Counts restarts anew.
     pub(super) fn reset(&self) -> Done {
         let words = self.needed("a target (id, name or all)")?;
-        self.context.block_on(async {
-            select(words, &self.apps().await?)?;
-            Ok(())
+        let code = self.context.block_on(async {
+            let chosen = select(words, &self.apps().await?)?;
+            self.command(Verb::Reset, chosen.targets(), None).await
         })?;
-        self.warn("rota's counters of restarts are not reset");
         self.table()?;
-        Ok(ExitCode::Ok)
+        Ok(code)
     }
 
     pub(super) fn send_signal(&self) -> Done {

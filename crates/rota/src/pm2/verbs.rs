@@ -107,7 +107,7 @@ pub static VERBS: &[Row] = &[
     row(&["startOrRestart"], Verb::StartOrRestart, Better, "What the file says is applied whole: script, cwd, instances, removed variables."),
     row(&["startOrReload", "startOrGracefulReload"], Verb::StartOrReload, Better, "As `startOrRestart`, by reload."),
     row(&["scale"], Verb::Scale, Better, "Leaving workers finish their requests. 0 is refused."),
-    row(&["reset"], Verb::Reset, Different, "Counters of restarts are part of the record of an app here and stay; the exit code is PM2's."),
+    row(&["reset"], Verb::Reset, Same, ""),
     row(&["list", "ls", "l", "ps", "status"], Verb::List, Same, "rota's own table; `-m` in PM2's form."),
     row(&["jlist"], Verb::Jlist, Better, "Nothing but JSON on standard output. Variables that look like secrets are masked and none is flattened into `pm2_env`; `ROTA_PM2_ENV=all` does both as PM2 does."),
     row(&["prettylist"], Verb::Prettylist, Different, "The same objects as indented JSON, not as JavaScript."),

@@ -67,6 +67,9 @@ fn a_table_of_variables() {
         Some("1")
     );
     assert_eq!(object["pm_id"], 0);
+    assert_eq!(object["pm2_env"]["restart_time"], 1);
+    pm2(&home, &["reset", "one"]).ok();
+    assert_eq!(objects(&home, "one")[0]["pm2_env"]["restart_time"], 0);
     // Apps that rota itself has started have none of it.
     home.rota(&["start", "server.js", "--name", "plain", "--observe", "0"])
         .ok();

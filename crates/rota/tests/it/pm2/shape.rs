@@ -6,8 +6,11 @@ use crate::support::{Home, eventually, run};
 
 use super::{IDLE, SERVER, command, jlist, objects, pm2};
 
+/// Whether a value is what tools expect.
+type Fits = fn(&Value) -> bool;
+
 /// A key of `pm2_env`, and what its value is.
-const KEYS: &[(&str, fn(&Value) -> bool)] = &[
+const KEYS: &[(&str, Fits)] = &[
     ("name", Value::is_string),
     ("namespace", Value::is_string),
     ("status", Value::is_string),
