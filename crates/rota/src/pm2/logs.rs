@@ -68,12 +68,11 @@ impl Pm2<'_> {
         logs::run(self.context, args)
     }
 
-    /// Empties log files, also those that were put aside.
     pub(super) fn flush(&self) -> Done {
-        let words = self.flags.targets();
-        let targets = match words {
+        let apps = self.context.block_on(self.apps())?;
+        let targets = match self.flags.targets() {
             [] => Vec::new(),
-            words => match select(words, &self.context.block_on(self.apps())?) {
+            words => match select(words, &apps) {
                 Ok(chosen) => chosen.targets(),
                 Err(_) => {
                     self.warn(&format!("{} is not there", words.join(", ")));
@@ -81,15 +80,19 @@ impl Pm2<'_> {
                 }
             },
         };
+        if apps.is_empty() {
+            self.say("there is no app, and no log")?;
+            return Ok(ExitCode::Ok);
+        }
         let request = FlushRequest { targets };
         let emptied = self
             .context
             .block_on(async { Ok(self.context.client().await?.flush(&request).await?) })?;
-        if let [first, ..] = emptied.errors.as_slice() {
-            return Err(Failure::new(ExitCode::Failed, first.clone()).into());
+        self.say(&format!("{} logs are empty", emptied.files))?;
+        match emptied.errors.as_slice() {
+            [] => Ok(ExitCode::Ok),
+            errors => Err(Failure::new(ExitCode::Failed, errors.join("; ")).into()),
         }
-        self.say("logs are empty")?;
-        Ok(ExitCode::Ok)
     }
 
     /// The daemon opens its log files anew, for whoever has moved them.

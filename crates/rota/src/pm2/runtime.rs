@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rota_api::RunOptions;
+use rota_config::{AppSpec, ShowAs};
 
 use super::run::Pm2;
 use super::{file, specs};
@@ -36,11 +37,24 @@ impl Pm2<'_> {
             true => self.apps_of_file(word)?,
             false => (vec![specs::app(&self.flags, word)?], BTreeMap::new()),
         };
+        let apps = apps.into_iter().map(|app| self.shown(app)).collect();
         let options = RunOptions {
             stay: self.flags.no_auto_exit,
             empty_code: Some(NOTHING_LEFT),
             ..RunOptions::default()
         };
         self.in_foreground(apps, origins, options)
+    }
+
+    /// The app, with its lines shown as flags say.
+    fn shown(&self, mut app: AppSpec) -> AppSpec {
+        let flags = &self.flags;
+        app.logs.show = match (flags.json, flags.raw, flags.format || flags.formatted) {
+            (true, _, _) => Some(ShowAs::Json),
+            (_, true, _) => Some(ShowAs::Raw),
+            (_, _, true) => Some(ShowAs::Prefix),
+            _ => app.logs.show,
+        };
+        app
     }
 }

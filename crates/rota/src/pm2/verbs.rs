@@ -115,7 +115,7 @@ pub static VERBS: &[Row] = &[
     row(&["env"], Verb::Env, Better, "Secrets are masked; `ROTA_PM2_ENV=all` shows them."),
     row(&["pid"], Verb::Pid, Same, ""),
     row(&["id"], Verb::Id, Same, ""),
-    row(&["logs", "log"], Verb::Logs, Same, "`--highlight` is taken and not acted on; `--timestamp` shows times in one form."),
+    row(&["logs", "log"], Verb::Logs, Same, "`--highlight` is taken and not acted on."),
     row(&["flush"], Verb::Flush, Same, "Log files are emptied."),
     row(&["reloadLogs"], Verb::ReloadLogs, Same, ""),
     row(&["save", "dump"], Verb::Save, Better, "rota saves by itself; this writes dump.pm2 besides, for its owner alone."),

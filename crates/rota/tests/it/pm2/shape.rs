@@ -136,7 +136,11 @@ fn states_have_the_words_of_pm2() {
         (&stopped["pm2_env"]["status"], &stopped["pid"]),
         (&"stopped".into(), &0.into())
     );
-    pm2(&home, &["start", "broken.js", "-i", "1", "--max-restarts", "1"]).fails(1);
+    pm2(
+        &home,
+        &["start", "broken.js", "-i", "1", "--max-restarts", "1"],
+    )
+    .fails(1);
     let errored = eventually("errored", || {
         let object = objects(&home, "broken").remove(0);
         (object["pm2_env"]["status"] == "errored").then_some(object)
