@@ -75,7 +75,7 @@ pub(super) static FIELDS: &[Field] = &[
             draft.spec.compat.instance_var = (name != "NODE_APP_INSTANCE").then_some(name);
             Ok(())
         }),
-        "`instance_var`, besides `NODE_APP_INSTANCE`, which stays"),
+        "`instance_var`, instead of `NODE_APP_INSTANCE`"),
     field("increment_var", &[], Kind::Text, Set::To(|draft, value| {
             draft.spec.compat.increment_var = Some(set::variable_name(value)?);
             Ok(())
