@@ -11,7 +11,7 @@ use super::keys::KEYS;
 use super::kind::Kind;
 use super::origins::Origins;
 use super::reference::{bare_or_quoted, toml};
-use crate::{AppSpec, Probe, Size};
+use crate::{AppSpec, CronSpec, Probe, RenewAction, Size, WatchSpec};
 
 /// An app that is to be written.
 #[derive(Debug, Clone)]
@@ -46,13 +46,19 @@ impl Export {
             .probe
             .as_ref()
             .map(|probe| Probe::from(probe.target.clone()));
+        plain.watch = self.spec.watch.as_ref().map(|_| WatchSpec::default());
+        plain.cron = self.spec.cron.as_ref().map(|cron| CronSpec {
+            schedule: cron.schedule.clone(),
+            zone: None,
+            action: RenewAction::default(),
+        });
         let written = |key: &'static Key| {
             let value = match key.name {
                 "depends_on" => known_only(&key.value(&self.spec), known),
                 "cwd" => relative(&self.spec.cwd, folder),
                 _ => key.value(&self.spec),
             };
-            let usual = value == key.value(&plain) && key.name != "probe";
+            let usual = value == key.value(&plain) && !is_needed(key);
             (!usual && !nothing(&value)).then(|| (key, text(key, &value)))
         };
         let keys = KEYS.iter().filter(|key| key.is_field());
@@ -176,7 +182,12 @@ fn comment(text: &str) -> String {
 }
 
 fn sharable(key: &Key) -> bool {
-    !key.single && key.needs.is_none()
+    !key.single && key.needs.is_none() && !is_needed(key)
+}
+
+/// True for a key without which others mean nothing; it stands where they do.
+fn is_needed(key: &Key) -> bool {
+    KEYS.iter().any(|other| other.needs == Some(key.name))
 }
 
 fn all_have(settings: &[Vec<(&'static Key, String)>], key: &Key, value: &str) -> bool {

@@ -104,6 +104,11 @@ fn generated(random: &mut Random) -> Option<Vec<AppSpec>> {
             if key.name == "probe" && random.below(2) == 0 {
                 text.push_str("probe_interval = \"3s\"\nprobe_timeout = 77\n");
             }
+            for more in KEYS.iter().filter(|more| more.needs == Some(key.name)) {
+                if key.name != "probe" && random.below(2) == 0 {
+                    text.push_str(&format!("{} = {}\n", more.name, more.example));
+                }
+            }
         }
         if number > 0 && random.below(2) == 0 {
             text.push_str("depends_on = [\"web\"]\n");
