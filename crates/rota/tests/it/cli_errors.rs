@@ -151,8 +151,10 @@ fn home_and_socket_are_the_owners_alone() {
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&home.rota_home()), 0o700);
     assert_eq!(mode(&home.rota_home().join("rota.sock")), 0o600);
-    for log in fs::read_dir(home.rota_home().join("logs")).unwrap() {
-        assert_eq!(mode(&log.unwrap().path()), 0o600);
+    for entry in fs::read_dir(home.rota_home().join("logs")).unwrap() {
+        let path = entry.unwrap().path();
+        let wanted = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&path), wanted, "{}", path.display());
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rota_bench::load::Running;
 
-use crate::support::{Connection, Home, Started, get, heavy, load_on};
+use crate::support::{Connection, Home, Started, get, heavy, load_on, node_bin};
 
 /// Clients with a connection for every request: short requests, and such that take 300 ms.
 struct Clients {
@@ -136,7 +136,17 @@ fn by_a_worker_that_leaves() {
 #[test]
 fn without_agent_kept_connections_are_served_while_their_worker_drains() {
     let home = Home::new();
-    let flags = ["-i", "2", "--drain-timeout", "60s", "--no-agent"];
+    // Later versions close idle connections when a worker is told to disconnect, which is a second later.
+    let node = node_bin("18").display().to_string();
+    let flags = [
+        "-i",
+        "2",
+        "--drain-timeout",
+        "60s",
+        "--no-agent",
+        "--interpreter",
+        &node,
+    ];
     let started = home.start("http.js", &flags);
     let mut kept: Vec<_> = (0..4)
         .map(|_| Connection::open(started.port).unwrap())

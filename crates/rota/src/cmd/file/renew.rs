@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use rota_api::{AppView, CommandRequest, CommandResult, ConfigRequest, ExitCode, Verb};
+use rota_api::{AppStatus, AppView, CommandRequest, CommandResult, ConfigRequest, ExitCode, Verb};
 use rota_config::file::FileApp;
 use rota_config::foreign::Taken;
-use rota_config::{AppName, Described, SpecUpdate};
+use rota_config::{Described, SpecUpdate};
 
 use super::load::{apps, check_programs, profile, under};
 use crate::args::{ReloadArgs, UpdateFlags};
@@ -86,16 +86,16 @@ async fn there(
 ) -> Result<Vec<AppView>, Stop> {
     let known = context.client().await?.apps(&[]).await?.apps;
     let mut views = Vec::new();
-    let described = |name: &AppName| apps.apps.iter().any(|app| app.spec.name == *name);
-    let idle = |name: &AppName| {
-        let mut apps = apps.apps.iter();
-        apps.any(|app| app.spec.name == *name && !app.spec.autostart)
-    };
-    for name in file.names().into_iter().filter(described) {
-        let Some(view) = known.iter().find(|view| view.name == name.as_str()) else {
-            if idle(&name) {
-                continue;
-            }
+    for name in file.names() {
+        let Some(app) = apps.apps.iter().find(|app| app.spec.name == name) else {
+            continue;
+        };
+        let view = known.iter().find(|view| view.name == name.as_str());
+        // What is not started by itself is not restarted by itself either.
+        if !app.spec.autostart && view.is_none_or(|view| view.status == AppStatus::Stopped) {
+            continue;
+        }
+        let Some(view) = view else {
             let text = format!("{name} is in the file and not in the list; nothing was done");
             return Err(Failure::new(ExitCode::NoSuchTarget, text)
                 .hint(format!(

@@ -99,7 +99,11 @@ fn from_a_dump() {
     run(&mut with_pm2(&home, &["import-pm2"])).ok();
     let portrait = portrait(&port);
     assert_eq!(portrait["env"]["SECRET"], "s3cret");
-    assert_eq!(portrait["env"]["PM2_HOME"], Value::Null);
+    let pm2_home = home.rota_home().join("pm2").display().to_string();
+    assert_eq!(
+        portrait["env"]["PM2_HOME"], pm2_home,
+        "not that of the dump"
+    );
     assert!(home.find("old").is_none());
     run(&mut with_pm2(&home, &["import-pm2", "--only", "nobody"]))
         .fails(2)

@@ -48,9 +48,9 @@ fn a_profile_and_its_apps() {
     two(&home, &port, "");
     let output = home.rota(&["start", "--env", "production"]).ok();
     output
-        .says("later is left out")
+        .says("later: in the list, not started: autostart = false")
         .says("reading ecosystem.config.js");
-    assert!(home.find("later").is_none());
+    assert_eq!(home.app("later").status(), "stopped");
     assert_eq!(portrait(&port)["env"]["A"], "2");
     home.rota(&["start", "ecosystem.config.js", "--env", "production"])
         .ok()
@@ -62,6 +62,7 @@ fn a_profile_and_its_apps() {
     home.rota(&["restart", "ecosystem.config.js", "--env", ""])
         .ok();
     assert_eq!(portrait(&port)["env"]["A"], "1");
+    assert_eq!(home.app("later").status(), "stopped");
     let shown = home.rota(&["config", "show", "web"]).ok();
     assert!(
         shown.out.contains("SIGINT") && !shown.out.contains(":0"),
@@ -70,7 +71,7 @@ fn a_profile_and_its_apps() {
     home.rota(&["stop", "ecosystem.config.js"]).ok();
     assert_eq!(home.app("web").status(), "stopped");
     home.rota(&["start", "--only", "later"]).ok();
-    assert!(home.find("later").is_some());
+    assert_eq!(home.app("later").status(), "online");
 }
 
 #[test]
