@@ -6,27 +6,30 @@ use std::rc::Rc;
 use rota_api::{ApiError, CommandResult};
 use rota_engine::{AppId, Command, Event, Generation, Policy, Slot};
 
+use super::order::in_order;
 use super::prepare::prepare;
 use crate::listen;
 use crate::operations::Caller;
 use crate::supervisor::{Supervisor, unix_millis};
 
 impl Supervisor {
-    /// Starts the slots that ran when a daemon before this one ended, in the order of the apps' names. An app that
-    /// somebody has said something about since is none of them. What cannot be started stays due.
+    /// Starts the slots that ran when a daemon before this one ended: what others depend on comes first, then the names
+    /// decide. An app that somebody has said something about since is none of them. What cannot be started stays due.
     pub(crate) fn resurrect(self: &Rc<Self>, caller: Caller) {
         self.adopt_pending(true);
-        let due = self.due();
+        let due = in_order(self.due(), |(_, app, _)| self.spec_of(*app));
         let operation = self.with(|state| state.operations.begin("resurrect", caller));
         for (name, app, slots) in due {
             match self.bring_back(app, &slots) {
-                Ok(command) => {
+                Ok(mut command) => {
+                    let absent = self.set_after(&mut command);
                     let id = self.with(|state| {
                         if let Some(app) = state.apps.get_mut(&app) {
                             app.due.clear();
                         }
                         state.operations.add(operation, app, &name)
                     });
+                    self.tell_absent(app, &absent);
                     self.feed(Event::Command { id, command });
                     self.save_app(app);
                 }

@@ -55,15 +55,6 @@ pub(super) fn run(context: &Context, args: &ExportArgs) -> Done {
     if kept {
         remark("note: what looks like a secret is named and not written; --reveal writes it");
     }
-    for app in apps
-        .iter()
-        .filter(|app| app.spec.compat != Default::default())
-    {
-        let name = &app.spec.name;
-        remark(&format!(
-            "note: {name}: what rota.toml has no words for (PM2's ways) is left out"
-        ));
-    }
     Ok(ExitCode::Ok)
 }
 

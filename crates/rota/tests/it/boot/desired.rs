@@ -224,3 +224,21 @@ fn a_copied_home_is_anothers() {
     assert!(said.out.contains("nothing is to be brought back"), "{said}");
     assert!(copy.daemon_log().contains("it was written for"));
 }
+
+#[test]
+fn what_others_depend_on_comes_back_first() {
+    let home = Home::new();
+    let script = script("http.js");
+    home.rota(&["start", &script, "--name", "store"]).ok();
+    home.rota(&["start", &script, "--name", "api", "--depends-on", "store"])
+        .ok();
+    home.rota(&["kill"]).ok();
+    let before = home.daemon_log().len();
+    home.rota(&["resurrect"]).ok();
+    let log = home.daemon_log().split_off(before);
+    let at = |text: &str| log.find(text).unwrap_or_else(|| panic!("{text}: {log}"));
+    assert!(
+        at("store: worker 0 is ready") < at("api: starting worker 0"),
+        "{log}"
+    );
+}
