@@ -1,7 +1,5 @@
 //! The effective settings of an app, and where each comes from.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 /// The settings of an app (`POST /v1/config`).
@@ -10,13 +8,10 @@ use serde::{Deserialize, Serialize};
 pub struct ConfigRequest {
     /// A name or an id.
     pub target: String,
-    /// Also its specification, with the values of its variables, secrets among them.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub spec: bool,
 }
 
-/// The answer to a [`ConfigRequest`]. No values of variables, but in the specification.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The answer to a [`ConfigRequest`]. No values of variables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigResponse {
     /// The app.
     pub app: String,
@@ -30,22 +25,6 @@ pub struct ConfigResponse {
     pub settings: Vec<Setting>,
     /// Its variables, by name.
     pub env: Vec<SettingEnv>,
-    /// Its specification, if that was asked for: what starts the same app again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spec: Option<serde_json::Value>,
-}
-
-impl fmt::Debug for ConfigResponse {
-    /// The specification has secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConfigResponse")
-            .field("app", &self.app)
-            .field("file", &self.file)
-            .field("profile", &self.profile)
-            .field("settings", &self.settings)
-            .field("env", &self.env)
-            .finish_non_exhaustive()
-    }
 }
 
 /// A setting.

@@ -1,8 +1,10 @@
 //! The settings of an app, and where each comes from.
 
+use std::path::Path;
+
 use rota_api::{ApiError, ConfigRequest, ConfigResponse, ErrorCode, Origin, Setting, SettingEnv};
 use rota_config::AppSpec;
-use rota_config::file::{EnvOrigin, KEYS, Origins};
+use rota_config::file::{EnvOrigin, KEYS, Origins, is_usual};
 
 use crate::supervisor::Supervisor;
 
@@ -25,13 +27,6 @@ impl Supervisor {
             if now != wanted && now > 0 {
                 scaled(&mut answer, now);
             }
-            if request.spec {
-                let mut spec = prepared.spec.clone();
-                if now != wanted && now > 0 {
-                    spec.instances = rota_config::Instances::Count(now);
-                }
-                answer.spec = serde_json::to_value(&spec).ok();
-            }
             Some(answer)
         });
         found.ok_or_else(|| ApiError::new(ErrorCode::NoSuchTarget, "it has been deleted"))
@@ -49,8 +44,6 @@ fn scaled(answer: &mut ConfigResponse, instances: u32) {
 }
 
 fn describe(spec: &AppSpec, origins: Option<&Origins>) -> ConfigResponse {
-    // What a specification has if nothing is said.
-    let plain = AppSpec::new(spec.name.clone(), "", "/");
     let file = origins
         .and_then(Origins::file)
         .map(|file| file.display().to_string());
@@ -63,10 +56,9 @@ fn describe(spec: &AppSpec, origins: Option<&Origins>) -> ConfigResponse {
                 file: file.clone(),
                 line,
             },
-            _ if value == key.value(&plain) => Origin::Default,
+            _ if is_usual(key, spec, Path::new("/")) => Origin::Default,
             // The file's folder.
             _ if file.is_some() && key.name == "cwd" => Origin::Default,
-            _ if key.needs.is_some() && is_probes_own(key.name, spec) => Origin::Default,
             _ => Origin::Given,
         };
         Setting {
@@ -86,19 +78,6 @@ fn describe(spec: &AppSpec, origins: Option<&Origins>) -> ConfigResponse {
         env: env.collect(),
         settings,
         file,
-        spec: None,
-    }
-}
-
-/// True for a setting of a probe that is as every probe has it.
-fn is_probes_own(key: &str, spec: &AppSpec) -> bool {
-    let Some(probe) = &spec.probe else {
-        return true;
-    };
-    let plain = rota_config::Probe::from(probe.target.clone());
-    match key {
-        "probe_interval" => probe.interval == plain.interval,
-        _ => probe.timeout == plain.timeout,
     }
 }
 

@@ -40,25 +40,13 @@ impl Export {
 
     /// The settings that are not those of every app, as they stand in the file.
     fn settings(&self, folder: &Path, known: &BTreeSet<&str>) -> Vec<(&'static Key, String)> {
-        let mut plain = AppSpec::new(self.spec.name.clone(), "", folder);
-        plain.probe = self
-            .spec
-            .probe
-            .as_ref()
-            .map(|probe| Probe::from(probe.target.clone()));
-        plain.watch = self.spec.watch.as_ref().map(|_| WatchSpec::default());
-        plain.cron = self.spec.cron.as_ref().map(|cron| CronSpec {
-            schedule: cron.schedule.clone(),
-            zone: None,
-            action: RenewAction::default(),
-        });
         let written = |key: &'static Key| {
             let value = match key.name {
                 "depends_on" => known_only(&key.value(&self.spec), known),
                 "cwd" => relative(&self.spec.cwd, folder),
                 _ => key.value(&self.spec),
             };
-            let usual = value == key.value(&plain) && !is_needed(key);
+            let usual = is_usual(key, &self.spec, folder);
             (!usual && !nothing(&value)).then(|| (key, text(key, &value)))
         };
         let keys = KEYS.iter().filter(|key| key.is_field());
@@ -183,6 +171,23 @@ fn comment(text: &str) -> String {
 
 fn sharable(key: &Key) -> bool {
     !key.single && key.needs.is_none() && !is_needed(key)
+}
+
+/// True for a setting that is as every app has it, in this folder: nobody need say it. One that means nothing without
+/// another is compared with what holds where only the other is given.
+pub fn is_usual(key: &Key, spec: &AppSpec, folder: &Path) -> bool {
+    let mut plain = AppSpec::new(spec.name.clone(), "", folder);
+    if !is_needed(key) {
+        let probe = spec.probe.as_ref();
+        plain.probe = probe.map(|probe| Probe::from(probe.target.clone()));
+        plain.watch = spec.watch.as_ref().map(|_| WatchSpec::default());
+        plain.cron = spec.cron.as_ref().map(|cron| CronSpec {
+            schedule: cron.schedule.clone(),
+            zone: None,
+            action: RenewAction::default(),
+        });
+    }
+    key.value(spec) == key.value(&plain)
 }
 
 /// True for a key without which others mean nothing; it stands where they do.

@@ -21,10 +21,7 @@ pub(super) fn run(context: &Context, args: ConfigArgs) -> Done {
             }
         }
         ConfigWhat::Show { target, json } => {
-            let request = ConfigRequest {
-                target,
-                spec: false,
-            };
+            let request = ConfigRequest { target };
             let answer =
                 context.block_on(async { Ok(context.client().await?.config(&request).await?) })?;
             if json {

@@ -208,7 +208,6 @@ impl Pm2<'_> {
         }
         let request = ConfigRequest {
             target: app.name.clone(),
-            spec: false,
         };
         let config = self.context.client().await?.config(&request).await?;
         // What an earlier `--update-env` has brought counts as given.

@@ -232,7 +232,6 @@ impl Pm2<'_> {
         for view in known.iter().filter(gone) {
             let request = ConfigRequest {
                 target: view.name.clone(),
-                spec: false,
             };
             let config = self.context.client().await?.config(&request).await?;
             if config.file.as_deref() == Some(file.as_str()) {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use rota_api::client::Events;
 use rota_api::{
-    AppView, CommandResult, ConfigRequest, EnvRequest, EnvResponse, ExitCode, StreamEvent,
+    AppView, CommandResult, EnvRequest, EnvResponse, ExitCode, ExportRequest, ExportResponse,
+    StreamEvent,
 };
 use serde_json::Value;
 
@@ -212,12 +213,14 @@ impl<'a> Pm2<'a> {
 
     /// The specification of an app, as JSON.
     pub(super) async fn spec_of(&self, name: &str) -> Result<Value, Stop> {
-        let request = ConfigRequest {
-            target: name.to_owned(),
-            spec: true,
+        let request = ExportRequest {
+            targets: vec![name.to_owned()],
+            reveal: true,
         };
-        let answer = self.context.client().await?.config(&request).await?;
-        Ok(answer.spec.unwrap_or_default())
+        let answer = self.context.client().await?.export(&request).await?;
+        let answer: ExportResponse<Value, Value> = answer;
+        let app = answer.apps.into_iter().next();
+        Ok(app.map(|app| app.spec).unwrap_or_default())
     }
 
     /// Waits for the results of what was asked for; tells on the way what happens.

@@ -51,7 +51,6 @@ async fn as_before(
 ) -> Result<Option<FileApp>, Stop> {
     let request = ConfigRequest {
         target: name.to_owned(),
-        spec: false,
     };
     let now = context.client().await?.config(&request).await?;
     let same_file = now.file.as_deref().map(Path::new) == Some(file.path());

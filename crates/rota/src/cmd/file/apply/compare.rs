@@ -39,7 +39,6 @@ pub(super) async fn profile(
     for name in file.names() {
         let request = ConfigRequest {
             target: name.to_string(),
-            spec: false,
         };
         let now = match client.config(&request).await {
             Ok(now) => now,
