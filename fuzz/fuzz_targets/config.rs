@@ -107,8 +107,12 @@ fn select(text: &str) {
         apps: BTreeMap::from([("api".to_owned(), AppId(1)), ("a\u{308}b".to_owned(), AppId(2))]),
         ids: BTreeMap::from([(0, (AppId(1), 0)), (1, (AppId(1), 1)), (2, (AppId(2), 0))]),
         slots: BTreeMap::from([(AppId(1), vec![0, 1]), (AppId(2), vec![0])]),
+        namespaces: BTreeMap::from([("shop".to_owned(), vec![AppId(1), AppId(2)])]),
     };
     let targets: Vec<&str> = text.lines().collect();
+    for doubt in directory.ambiguities(&targets) {
+        assert!(doubt.others > 0 && directory.namespaces.contains_key(&doubt.name));
+    }
     match directory.select(&targets) {
         Ok(chosen) => {
             assert!(chosen.is_sorted_by(|a, b| a.app < b.app));

@@ -40,6 +40,22 @@ pub struct Progress {
     pub drained: Option<Drained>,
 }
 
+impl Progress {
+    /// Something about an app as a whole.
+    pub fn of_app(kind: ProgressKind, app: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            app: app.into(),
+            slot: None,
+            worker: None,
+            pid: None,
+            step: None,
+            text: text.into(),
+            drained: None,
+        }
+    }
+}
+
 /// Step `index` of `of`, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {

@@ -260,14 +260,8 @@ impl Operations {
             if command.operation == operation {
                 let step = positions.get(&command.app).and_then(RolloutPosition::step);
                 listener.send(&StreamEvent::Progress(Progress {
-                    kind: ProgressKind::Note,
-                    app: command.name.clone(),
-                    slot: None,
-                    worker: None,
-                    pid: None,
                     step,
-                    text: text.clone(),
-                    drained: None,
+                    ..Progress::of_app(ProgressKind::Note, &command.name, &text)
                 }));
             }
         }

@@ -55,16 +55,7 @@ fn named(listener: Option<LineSender>) -> (OperationToken, Caller) {
 }
 
 fn note(text: &str) -> Progress {
-    Progress {
-        kind: ProgressKind::Note,
-        app: "here".into(),
-        slot: None,
-        worker: None,
-        pid: None,
-        step: None,
-        text: text.into(),
-        drained: None,
-    }
+    Progress::of_app(ProgressKind::Note, "here", text)
 }
 
 fn settle(operations: &mut Operations, command: CommandId, message: &str) {

@@ -92,16 +92,7 @@ impl Supervisor {
         let verb = if absent.len() == 1 { "does" } else { "do" };
         let text = format!("it depends on {names}, which {verb} not run: it is started without");
         let line = self.with(|state| {
-            let progress = Progress {
-                kind: ProgressKind::Note,
-                app: state.app_name(app),
-                slot: None,
-                worker: None,
-                pid: None,
-                step: None,
-                text,
-                drained: None,
-            };
+            let progress = Progress::of_app(ProgressKind::Note, state.app_name(app), text);
             state.operations.tell(app, &progress);
             format!("{}: {}", progress.app, progress.text)
         });

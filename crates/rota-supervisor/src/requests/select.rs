@@ -41,16 +41,8 @@ impl Supervisor {
                 "taken as the app; the namespace {name} has {others} more {apps}: `namespace:{name}`"
             );
             // Fails when the caller has gone.
-            let _ = listener.send(&StreamEvent::Progress(Progress {
-                kind: ProgressKind::Remark,
-                app: doubt.name,
-                slot: None,
-                worker: None,
-                pid: None,
-                step: None,
-                text,
-                drained: None,
-            }));
+            let progress = Progress::of_app(ProgressKind::Remark, doubt.name, text);
+            let _ = listener.send(&StreamEvent::Progress(progress));
         }
     }
 

@@ -1,8 +1,8 @@
 //! `rota export`: rota.toml from what runs.
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use rota_api::{ExitCode, ExportRequest, ExportView};
@@ -78,9 +78,13 @@ fn write(path: &Path, text: &str, args: &ExportArgs) -> Result<(), Stop> {
         true => options.create(true).truncate(true),
         false => options.create_new(true),
     };
-    let written = options
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = options.open(path).and_then(|mut file| {
+        if args.reveal {
+            // One that was there has the mode that it had.
+            file.set_permissions(Permissions::from_mode(0o600))?;
+        }
+        file.write_all(text.as_bytes())
+    });
     written.map_err(|error| {
         let name = path.display();
         let failure = Failure::new(ExitCode::Failed, format!("cannot write {name}"));

@@ -110,15 +110,7 @@ impl Pm2<'_> {
         origins: BTreeMap<String, Origins>,
         force: bool,
     ) -> Done {
-        crate::cmd::specs::check(&apps, self.context)?;
-        let request = StartRequest {
-            rest: self.resting(&apps),
-            apps,
-            wait: true,
-            force,
-            keep: false,
-            origins,
-        };
+        let request = self.request(apps, origins, force)?;
         let client = connect_or_start(self.context.home()?).await?;
         let events = self.context.telling(client).start(&request).await;
         let events = match events {
@@ -144,15 +136,7 @@ impl Pm2<'_> {
         origins: BTreeMap<String, Origins>,
         run: RunOptions,
     ) -> Done {
-        crate::cmd::specs::check(&apps, self.context)?;
-        let request = StartRequest {
-            rest: self.resting(&apps),
-            apps,
-            wait: true,
-            force: false,
-            keep: false,
-            origins,
-        };
+        let request = self.request(apps, origins, false)?;
         let boot = DaemonBoot {
             resurrect: false,
             start: Some(request),
@@ -165,6 +149,23 @@ impl Pm2<'_> {
         match self
             .context
             .block_on(async { Ok::<_, Stop>(run_in_place(home, &boot, true).await?) })? {}
+    }
+
+    fn request(
+        &self,
+        apps: Vec<AppSpec>,
+        origins: BTreeMap<String, Origins>,
+        force: bool,
+    ) -> Result<StartRequest<AppSpec, Origins>, Stop> {
+        crate::cmd::specs::check(&apps, self.context)?;
+        Ok(StartRequest {
+            rest: self.resting(&apps),
+            apps,
+            wait: true,
+            force,
+            keep: false,
+            origins,
+        })
     }
 
     /// Those that are only listed: `autostart: false`, and nobody has named them.
