@@ -24,7 +24,7 @@ mod split;
 #[path = "../../crates/rota-supervisor/src/output/tail.rs"]
 mod tail;
 
-use line::{LineEnd, Source, Stream};
+use line::{LineEnd, Stream};
 
 fuzz_target!(|input: &[u8]| {
     let Some((&cut, bytes)) = input.split_first() else { return };
