@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::cli::WaitFlags;
+use super::apps::WaitFlags;
 
 /// `apply`.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use rota_config::{AppName, Instances};
 
-use super::cli::WaitFlags;
+use super::apps::WaitFlags;
 
 /// `serve`.
 #[derive(Debug, Args)]
