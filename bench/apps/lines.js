@@ -19,7 +19,10 @@ function write () {
   while (next < lines) {
     let block = ''
     for (const end = Math.min(next + BLOCK, lines); next < end; next++) block += line(next)
-    if (!process.stdout.write(block)) return process.stdout.once('drain', write)
+    if (process.stdout.write(block)) continue
+    // In PM2's cluster mode `write` says no each time, and no event ever follows: who waits for it stands still.
+    if (process.stdout.writableNeedDrain) return process.stdout.once('drain', write)
+    return setImmediate(write)
   }
   process.stdout.write('the end\n')
 }

@@ -159,6 +159,9 @@ async fn answered(
     }
     let first = connection.answered == 0;
     connection.answered += 1;
+    if first {
+        shared.note_first_answer();
+    }
     if let Some(worker) = answer.worker {
         shared.count_worker(&worker, first);
         connection.worker = Some(worker);

@@ -20,6 +20,26 @@ pub(super) struct Live {
     pub(super) failed: AtomicU64,
     /// How often the mark was set or taken away: odd while it is set.
     pub(super) marks: AtomicU64,
+    /// When the last first answer on a connection came, in µs since the beginning; 0 before there was one.
+    fresh: AtomicU64,
+    /// The longest time between two such answers, in µs, since somebody asked.
+    gap: AtomicU64,
+}
+
+impl Live {
+    /// A connection has had its first answer.
+    pub(super) fn answered_first(&self) {
+        let now = micros(self.begin.elapsed());
+        let before = self.fresh.swap(now, Ordering::Relaxed);
+        if before > 0 {
+            self.gap
+                .fetch_max(now.saturating_sub(before), Ordering::Relaxed);
+        }
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1)
 }
 
 /// A load that is under way; dropping it stops it, and forgets what it saw.
@@ -46,6 +66,8 @@ impl Running {
             answered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             marks: AtomicU64::new(0),
+            fresh: AtomicU64::new(0),
+            gap: AtomicU64::new(0),
         });
         let seen = Arc::clone(&live);
         let thread = std::thread::Builder::new()
@@ -88,6 +110,19 @@ impl Running {
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.live.failed.load(Ordering::Relaxed)
+    }
+
+    /// The longest time in which no new connection got an answer, since this was asked the last time; what lasts still
+    /// counts as far as it has come. Zero before the first answer.
+    #[must_use]
+    pub fn take_longest_gap(&self) -> Duration {
+        let last = self.live.fresh.load(Ordering::Relaxed);
+        let ended = self.live.gap.swap(0, Ordering::Relaxed);
+        let lasting = match last {
+            0 => 0,
+            last => micros(self.live.begin.elapsed()).saturating_sub(last),
+        };
+        Duration::from_micros(ended.max(lasting))
     }
 
     /// Waits until this many requests were answered since the load began. The caller bounds the time.

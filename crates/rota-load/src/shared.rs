@@ -138,6 +138,11 @@ impl Shared {
         });
     }
 
+    /// A connection has had its first answer.
+    pub(super) fn note_first_answer(&self) {
+        self.live.answered_first();
+    }
+
     /// Counts an answer of the worker, and the connection if it is the first on it.
     pub(super) fn count_worker(&self, worker: &str, first: bool) {
         let mut report = self.report.borrow_mut();

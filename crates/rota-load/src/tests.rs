@@ -417,3 +417,28 @@ fn other_codes_may_be_good_and_requests_name_host_and_sender() {
         "{seen}"
     );
 }
+
+#[test]
+fn the_longest_gap_is_that_between_first_answers() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    // The third connection is answered when the test says so.
+    let address = serve(move |mut stream, number| {
+        if read_request(&mut stream) {
+            if number == 2 {
+                wait.lock().unwrap().recv().unwrap();
+            }
+            stream.write_all(GOOD).unwrap();
+        }
+    });
+    let load = Load::new(address).one_shot(1).requests(3).start().unwrap();
+    assert!(load.until_answered_blocking(2, Duration::from_secs(30)));
+    let _until_now = load.take_longest_gap();
+    let pause = Duration::from_millis(50);
+    std::thread::sleep(pause);
+    assert!(load.take_longest_gap() >= pause, "a gap that lasts counts");
+    go.send(()).unwrap();
+    assert!(load.until_answered_blocking(3, Duration::from_secs(30)));
+    assert!(load.take_longest_gap() >= pause, "so does one that is over");
+    assert_eq!(load.finished_blocking().answered(), 3);
+}

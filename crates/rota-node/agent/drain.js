@@ -4,6 +4,9 @@
 // gives it to somebody else. What cannot move is told to close with its next response.
 
 const HANDOVERS_AT_ONCE = 32;
+// Who takes connections over is new as a rule, and its first requests are its slowest: it begins with one, and may have
+// twice as many after each step.
+const RAMP_STEP = 20;
 const TRIES = 20;
 const PAUSE = 50;
 const SWEEP = 250;
@@ -37,6 +40,7 @@ function drain({ timeout, grace, handover, last }) {
     report, handover: handover && cluster !== null, graceEnds: now() + grace,
     unusedGraceEnds: now() + grace * (last ? 1 : UNUSED_GRACES), sweeping: false, over: false, nextLook: 0,
     waiting: new Map(), ready: [], timers: [],
+    began: now(), rampStep: Math.min(RAMP_STEP, timeout / 50), ramping: false,
   };
   repeat(safely(() => {
     collect();
@@ -153,11 +157,29 @@ function sweepSoon() {
   soon(safely(sweep));
 }
 
+// How many connections may be on their way now.
+function room() {
+  const { report, waiting, began, rampStep } = draining;
+  const moved = report.handed + waiting.size;
+  return Math.min(HANDOVERS_AT_ONCE - waiting.size, 2 ** ((now() - began) / rampStep) - moved);
+}
+
+// When the next step of the ramp comes.
+function sweepOnTheRamp() {
+  const { waiting, rampStep } = draining;
+  if (draining.ramping || waiting.size >= HANDOVERS_AT_ONCE) return;
+  draining.ramping = true;
+  later(safely(() => {
+    draining.ramping = false;
+    sweep();
+  }), rampStep).unref();
+}
+
 function sweep() {
   draining.sweeping = false;
   if (draining.ready.length === 0) collect();
   const { ready, waiting } = draining;
-  while (ready.length > 0 && waiting.size < HANDOVERS_AT_ONCE) {
+  while (ready.length > 0 && room() >= 1) {
     const socket = ready.pop();
     const entry = connections.get(socket);
     // Nothing has come since we have looked at it.
@@ -165,6 +187,7 @@ function sweep() {
       socket._handle.bytesRead === entry.seen;
     if (still) move(socket, entry);
   }
+  if (ready.length > 0) sweepOnTheRamp();
   if (connections.size === 0 && sessions.size === 0 && waiting.size === 0) drained();
 }
 
@@ -172,7 +195,7 @@ function sweep() {
 // before the next sweep, every time.
 const moveNow = safely((socket) => {
   const entry = connections.get(socket);
-  if (entry === undefined || entry.open > 0 || draining.waiting.size >= HANDOVERS_AT_ONCE) return;
+  if (entry === undefined || entry.open > 0 || room() < 1) return;
   const began = now();
   if (began < draining.nextLook || !canMove(socket, entry) || !isQuiet(socket)) return;
   const between = betweenRequests(socket.server).has(socket);

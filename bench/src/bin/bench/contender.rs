@@ -51,7 +51,10 @@ impl Contender {
     /// Those of the given that take part in this run.
     pub(crate) fn chosen(context: &Context, all: &[Self]) -> Vec<Self> {
         let takes_part = |contender: &Self| match contender {
-            Self::Rota(_) => context.rota.is_some(),
+            Self::Rota(mode) => {
+                let wanted = context.modes.is_empty() || context.modes.iter().any(|m| m == mode);
+                context.rota.is_some() && wanted
+            }
             Self::Node(_) => context.node,
             Self::Pm2 => context.pm2.is_some(),
         };

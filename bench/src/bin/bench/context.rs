@@ -38,6 +38,9 @@ pub(crate) struct Arguments {
     /// Workers of each service
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     workers: u32,
+    /// rota's balance modes that take part, separated by commas [default: all]
+    #[arg(long, value_delimiter = ',', value_parser = ["round-robin", "ip-hash", "shared", "reuseport"])]
+    modes: Vec<String>,
     /// How many reloads `reload-loss` makes under each load [default: 50; of the others at most 20]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     reloads: Option<u32>,
@@ -168,6 +171,8 @@ pub(crate) struct Context {
     pub(crate) workers: u32,
     /// `--reloads`.
     pub(crate) reloads: Option<u32>,
+    /// rota's balance modes that take part; none given means all.
+    pub(crate) modes: Vec<String>,
     /// Versions of Node for the reloads.
     pub(crate) nodes: Vec<Node>,
     /// Sample servers for the reloads.
@@ -212,6 +217,7 @@ impl Context {
             quick: arguments.quick,
             workers: arguments.workers,
             reloads: arguments.reloads,
+            modes: arguments.modes.clone(),
             nodes,
             sample: arguments.apps.clone(),
             root,

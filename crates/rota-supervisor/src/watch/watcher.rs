@@ -155,9 +155,10 @@ impl<F: FnMut(Report)> Watcher<F> {
     }
 
     fn poll_instead(&mut self, roots: &[Root], error: Errno) -> Eyes {
-        let why = advice(error);
-        (self.report)(Report::Polling { why });
-        Eyes::Polling(Polling::new(&mut self.rules, roots))
+        // Looked at before it is told: whoever hears of it may count on every change from then on.
+        let polling = Polling::new(&mut self.rules, roots);
+        (self.report)(Report::Polling { why: advice(error) });
+        Eyes::Polling(polling)
     }
 }
 

@@ -77,7 +77,10 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Section>> {
     let megabytes = context.pick(200, 50);
     for _ in 0..context.pick(5, 2) {
         for way in &mut ways {
-            one(context, way, megabytes)?;
+            one(context, way, megabytes).map_err(|error| format!("{}: {error}", way.name))?;
+            if let Some(speed) = way.speeds.last() {
+                eprintln!("bench:   {}, {speed:.0} MB/s", way.name);
+            }
         }
     }
     Ok(vec![section(&ways, megabytes)])
