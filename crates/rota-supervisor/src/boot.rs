@@ -23,6 +23,7 @@ use crate::keeper::{DispatchKeep, KeeperLink};
 use crate::operations::{Caller, Operations};
 use crate::orders::Orders;
 use crate::output::{self, LogHub, LogOptions, LogTrouble, Terminal};
+use crate::precedence::Precedence;
 use crate::protection::Protection;
 use crate::record::Recorder;
 use crate::run::Options;
@@ -68,6 +69,7 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> BootError {
 /// # Errors
 /// When it cannot begin, or the keeper has gone.
 pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, BootError> {
+    let precedence = Precedence::take();
     let keeper = KeeperLink::new(options.keeper_fd).map_err(io_error("reach the keeper"))?;
     let mut left = receive(&keeper).await?;
     let api = left.api.take().ok_or(BootError::NoApiSocket)?;
@@ -128,6 +130,7 @@ pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, 
     supervisor.tell_ready();
     let keeper_gone = Rc::new(Cell::new(false));
     spawn_tasks(&supervisor, api, &keeper_gone);
+    precedence.end_soon();
     loop {
         tokio::select! {
             Some(event) = from_dispatcher.recv() => supervisor.on_dispatch(event),

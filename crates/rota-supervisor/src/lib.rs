@@ -39,6 +39,7 @@ mod orders;
 mod outfit;
 pub mod output;
 mod perform;
+mod precedence;
 pub mod probe;
 mod process_view;
 mod progress;

@@ -1,4 +1,5 @@
-//! A worker that starts beside serving ones gives way to them, and does so no more when it serves.
+//! A worker that starts beside serving ones gives way to them, and does so no more when it serves. A supervisor that starts
+//! comes before workers for a moment.
 
 use std::fs;
 
@@ -55,4 +56,45 @@ fn a_starting_worker_gives_way_until_it_listens() {
         assert_eq!(home.app("app").pids(), [new]);
         eventually("as nice as others", || (nice(new) == Some(0)).then_some(()));
     }
+}
+
+#[test]
+fn a_supervisor_that_begins_comes_first_for_a_moment() {
+    if session_nice(std::process::id()).unwrap().is_none() || !rustix::process::geteuid().is_root()
+    {
+        println!("not tried: it takes the kernel's autogroup, and root");
+        return;
+    }
+    let home = Home::new();
+    home.start_script(
+        &home.write("app.js", "setInterval(() => {}, 1e6)"),
+        &["--no-wait"],
+    );
+    let keeper = home.daemon_pids().0;
+    eventually("nothing special", || {
+        (nice(keeper) == Some(0)).then_some(())
+    });
+    // The moment is short, and this test may be elsewhere: it may look away a few times.
+    let seen = (0..20).any(|_| {
+        let (_, old) = home.daemon_pids();
+        signal(old, Signal::KILL);
+        let mut seen = false;
+        eventually("another supervisor, and the end of its moment", || {
+            let now = nice(keeper);
+            seen |= now == Some(-10);
+            (now == Some(0) && home.daemon_pids().1 != old).then_some(())
+        });
+        seen
+    });
+    if !seen {
+        // Root of a container need not have the right to it.
+        println!("never seen: is CAP_SYS_NICE missing?");
+    }
+    assert!(seen || !may_come_first());
+}
+
+fn may_come_first() -> bool {
+    let file = "/proc/self/autogroup";
+    let may = fs::write(file, "-1").is_ok();
+    may && fs::write(file, "0").is_ok()
 }
