@@ -32,9 +32,8 @@ error_log="/var/log/$RC_SVCNAME.log"
 extra_started_commands="reload"
 
 depend() {{
-	need localmount
 	use net dns logger
-	after firewall
+	after localmount firewall
 }}
 
 start_pre() {{
