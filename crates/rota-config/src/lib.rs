@@ -22,6 +22,7 @@ mod signal;
 mod size;
 mod span;
 mod spec;
+mod stdin;
 #[cfg(test)]
 mod testing;
 mod timetable;
@@ -47,5 +48,6 @@ pub use span::{Span, SpanError};
 pub use spec::{
     AppSpec, Balance, ExecMode, ReadinessSpec, RestartSpec, SpecProblem, StopSpec, UnknownWord,
 };
+pub use stdin::Stdin;
 pub use timetable::{CronError, Due, Timetable};
 pub use update::{Described, SpecUpdate};

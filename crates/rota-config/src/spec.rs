@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     AgentSpec, AppName, CompatSpec, CronSpec, Env, Instances, LimitSpec, ListenAddr, LogSpec,
-    Probe, ProcessSpec, ResourceSpec, SignalName, Span, WatchSpec, defaults,
+    Probe, ProcessSpec, ResourceSpec, SignalName, Span, Stdin, WatchSpec, defaults,
 };
 
 /// What the user wants to run, and how. Everything that is not given has the default that the
@@ -90,6 +90,9 @@ pub struct AppSpec {
     /// Apps that must be ready before this one is started.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub depends_on: BTreeSet<AppName>,
+    /// What workers have as standard input.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub stdin: Stdin,
     /// Start it with the others: by its file, and when the machine has been started. False: only by its name.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub autostart: bool,
@@ -333,6 +336,7 @@ impl AppSpec {
             cron: None,
             compat: CompatSpec::default(),
             depends_on: BTreeSet::new(),
+            stdin: Stdin::default(),
             autostart: true,
         }
     }

@@ -72,6 +72,9 @@ pub static KEYS: &[Key] = &[
         with!(listen, |spec, node, _| { spec.listen = read_list(node)?; Ok(()) }),
         "Addresses that rota opens and hands over (`LISTEN_FDS`).", "[8080, \"/run/app.sock\"]")
         .also(&["port", "ports", "socket", "sockets", "address", "bind"]).single().takes(Takes::Sockets),
+    Key::new(Part::How, "stdin", Kind::Words(&["null", "pipe"]), field!(stdin),
+        "Standard input of the workers: `pipe` is what `rota send` and `rota attach` write into.", "\"pipe\"")
+        .also(&["standard_input", "input"]),
     Key::new(Part::How, "namespace", Kind::Text, with!(namespace, set_namespace),
         "A label to group apps by.", "\"shop\"").also(&["group_name", "label"]).now(),
     Key::new(Part::How, "depends_on", Kind::Apps, with!(depends_on, set_depends_on),
