@@ -74,6 +74,10 @@ pub enum ErrorCode {
     Refused,
     /// rota listens for the app on an address that it cannot have.
     AddressInUse,
+    /// Standard input of a worker had no room for all that was to be written.
+    StdinFull,
+    /// A worker has closed its standard input.
+    StdinClosed,
     /// The request is larger than allowed.
     TooLarge,
     /// The daemon is going down.
@@ -91,7 +95,12 @@ impl ErrorCode {
         match self {
             Self::BadRequest | Self::InvalidSpec => 400,
             Self::NotFound | Self::NoSuchTarget => 404,
-            Self::AlreadyRunning | Self::Refused | Self::Superseded | Self::AddressInUse => 409,
+            Self::AlreadyRunning
+            | Self::Refused
+            | Self::Superseded
+            | Self::AddressInUse
+            | Self::StdinFull
+            | Self::StdinClosed => 409,
             Self::TooLarge => 413,
             Self::ScriptNotFound
             | Self::NotRunnable
@@ -119,6 +128,8 @@ impl ErrorCode {
             | Self::Superseded
             | Self::Refused
             | Self::AddressInUse
+            | Self::StdinFull
+            | Self::StdinClosed
             | Self::ShuttingDown
             | Self::Interrupted
             | Self::Internal => ExitCode::Failed,
@@ -130,7 +141,7 @@ impl ErrorCode {
 mod tests {
     use super::*;
 
-    const ALL: [ErrorCode; 18] = [
+    const ALL: [ErrorCode; 20] = [
         ErrorCode::BadRequest,
         ErrorCode::NotFound,
         ErrorCode::NoSuchTarget,
@@ -145,6 +156,8 @@ mod tests {
         ErrorCode::Superseded,
         ErrorCode::Refused,
         ErrorCode::AddressInUse,
+        ErrorCode::StdinFull,
+        ErrorCode::StdinClosed,
         ErrorCode::TooLarge,
         ErrorCode::ShuttingDown,
         ErrorCode::Interrupted,

@@ -32,6 +32,7 @@ mod renewal;
 mod request;
 mod settings;
 mod status;
+mod stdin;
 mod token;
 mod tools;
 mod view;
@@ -60,6 +61,7 @@ pub use request::{
 };
 pub use settings::{CgroupsView, HeldBy, HeldView, IdsView, ProcessSettingsView, ResourcesView};
 pub use status::{AppStatus, WorkerStatus};
+pub use stdin::{StdinQuery, StdinResponse, StdinView};
 pub use token::{NoToken, OperationToken};
 pub use tools::{
     ProfileKind, ProfileRequest, ProfileSource, StackRequest, StackResponse, StackState, StackView,

@@ -17,6 +17,8 @@ pub const RESURRECT: &str = "/v1/resurrect";
 pub const UPGRADE: &str = "/v1/upgrade";
 /// `POST` [`crate::SignalRequest`] → [`crate::SignalResponse`].
 pub const SIGNAL: &str = "/v1/signal";
+/// `POST` with [`crate::StdinQuery`] as query and bytes as body → [`crate::StdinResponse`].
+pub const STDIN: &str = "/v1/stdin";
 /// `POST` [`crate::EnvRequest`] → [`crate::EnvResponse`].
 pub const ENV: &str = "/v1/env";
 /// `POST` [`crate::ConfigRequest`] → [`crate::ConfigResponse`].
@@ -40,8 +42,12 @@ pub const REOPEN: &str = "/v1/logs/reopen";
 pub const NDJSON: &str = "application/x-ndjson";
 /// The content type of everything else.
 pub const JSON: &str = "application/json";
+/// The content type of bytes.
+pub const BYTES: &str = "application/octet-stream";
 /// Largest request body that the server reads.
 pub const MAX_REQUEST_BYTES: usize = 8 * 1024 * 1024;
+/// Most bytes that one request writes to standard input.
+pub const MAX_STDIN_BYTES: usize = 64 * 1024;
 /// Largest line of a stream that the client reads.
 pub const MAX_LINE_BYTES: usize = 1024 * 1024;
 

@@ -46,7 +46,7 @@ fn decode(text: &str) -> Option<String> {
 }
 
 /// The parameters of a query. Too many are an error: to leave some out would be to answer another question.
-fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
+pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
     let parts = || query.split('&').filter(|part| !part.is_empty());
     if parts().nth(MAX_PAIRS).is_some() {
         return Err(format!("the query has more than {MAX_PAIRS} parameters"));

@@ -155,6 +155,9 @@ pub struct SettingsView {
     /// A variable to which each worker's number is added.
     #[serde(default)]
     pub increment_var: Option<String>,
+    /// What workers have as standard input: `null`, `pipe`.
+    #[serde(default)]
+    pub stdin: String,
     /// When a healthy worker is replaced.
     #[serde(default)]
     pub limits: LimitsView,

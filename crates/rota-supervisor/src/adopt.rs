@@ -21,6 +21,7 @@ use crate::launch::{LaunchError, Pipes};
 use crate::notify::NotifySocket;
 use crate::output;
 use crate::saved::{Child, worker_key};
+use crate::stdin::Input;
 use crate::supervisor::{Supervisor, monotonic_millis};
 use crate::worker::{CpuSample, Readiness, Watchdog};
 
@@ -147,7 +148,10 @@ impl Supervisor {
             span,
             fed: Instant::now(),
         });
-        let notify = fds.next().filter(|_| saved.notify).map(|socket| {
+        let mut take = |there: bool| there.then(|| fds.next()).flatten();
+        let (notify, input) = (take(saved.notify), take(saved.stdin));
+        entry.input = input.map(Input::new).map(Rc::new);
+        let notify = notify.map(|socket| {
             let folder = self.notify_folder(&prepared)?;
             let socket = NotifySocket::adopt(&folder, id, socket)?;
             Ok::<_, LaunchError>(socket.listen(self.notices.clone())?)

@@ -46,7 +46,7 @@ pub(crate) struct Remains {
     pub(crate) worker: u64,
     /// What was known of it.
     pub(crate) saved: SavedWorker,
-    /// Its descriptors: both outputs, then the notify socket.
+    /// Its descriptors: both outputs, then the notify socket, then the writing end of its standard input.
     pub(crate) fds: Vec<OwnedFd>,
     /// The dispatcher has its channel.
     pub(crate) has_channel: bool,

@@ -27,6 +27,7 @@ use crate::output::{self, Source, Stream};
 use crate::reach;
 use crate::saved::{SavedWorker, channel_key, worker_key};
 use crate::shortage;
+use crate::stdin::Input;
 use crate::supervisor::Supervisor;
 use crate::worker::{CpuSample, Readiness, Watchdog, Worker};
 
@@ -101,6 +102,7 @@ impl Supervisor {
         };
         self.add_agent(&prepared, &mut outfit)?;
         let notify = self.notify_socket(&prepared, worker, &mut outfit)?;
+        let input = outfit.add_input(&prepared)?;
         let (out, out_theirs) = output::worker_pipe()?;
         let (err, err_theirs) = output::worker_pipe()?;
         outfit.fds.push((out_theirs, 1));
@@ -109,6 +111,7 @@ impl Supervisor {
         if let Some(socket) = &notify {
             kept.extend(socket.copy()?);
         }
+        kept.extend(input.as_ref().map(OwnedFd::try_clone).transpose()?);
         let kept_channel = channel.as_ref().map(OwnedFd::try_clone).transpose()?;
 
         let started = Instant::now();
@@ -122,6 +125,7 @@ impl Supervisor {
             started,
         )?;
         entry.has_channel = channel.is_some();
+        entry.input = input.map(Input::new).map(Rc::new);
         entry.notify = notify
             .map(|socket| socket.listen(self.notices.clone()))
             .transpose()?;
@@ -255,6 +259,7 @@ impl Supervisor {
             has_channel: false,
             disconnecting: false,
             output: readers,
+            input: None,
             notify: None,
             status_text: None,
             watchdog: watchdog(prepared, Instant::now()),

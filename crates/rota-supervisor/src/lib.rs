@@ -2,7 +2,7 @@
 //!
 //! `boot` begins and ends it; `supervisor` holds the state and feeds events to the engine; `events`,
 //! `requests` and `signals` are where events come from, `perform` and `launch` where effects go. Rooms of their
-//! own: `dispatch` (channels and connections), `shadow` (connections outlive the process), `output` (logs),
+//! own: `dispatch` (channels and connections), `shadow` (connections outlive the process), `output` (logs), `stdin`,
 //! `probe`, `notify`, `api`, `record` and `survivors` (the death of a keeper).
 
 mod adopt;
@@ -56,6 +56,7 @@ mod settings_view;
 pub mod shadow;
 mod shortage;
 mod signals;
+mod stdin;
 mod supervisor;
 mod survivors;
 mod targets;

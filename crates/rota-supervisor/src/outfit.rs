@@ -5,11 +5,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
+use rota_config::Stdin;
 use rota_engine::{Slot, WorkerId};
 
 use crate::apps::Prepared;
 use crate::compat::Place;
 use crate::environment;
+use crate::stdin::Input;
 
 /// The first descriptor after stdin, stdout and stderr; `LISTEN_FDS` begin here by definition.
 const FIRST_FD: u32 = 3;
@@ -69,6 +71,20 @@ impl Outfit {
         self.set("LISTEN_FDNAMES", names.join(":"));
         self.pid_env.push("LISTEN_PID".into());
         Ok(())
+    }
+
+    /// Standard input; the writing end is returned, if there is one. Without it the keeper gives `/dev/null`.
+    pub(crate) fn add_input(&mut self, prepared: &Prepared) -> io::Result<Option<OwnedFd>> {
+        if prepared.spec.stdin == Stdin::Null {
+            return Ok(None);
+        }
+        let (ours, theirs) = Input::pair()?;
+        if let Some(person) = &prepared.person {
+            // Programs open /dev/stdin, which only the owner may.
+            std::os::unix::fs::fchown(&theirs, Some(person.uid), Some(person.gid))?;
+        }
+        self.fds.push((theirs, 0));
+        Ok(Some(ours))
     }
 
     /// Node's IPC channel; the other end is returned.

@@ -28,6 +28,7 @@ pub(crate) fn settings(prepared: &Prepared) -> SettingsView {
         pm2_env: spec.compat.pm2,
         instance_var: spec.compat.instance_var.clone(),
         increment_var: spec.compat.increment_var.clone(),
+        stdin: spec.stdin.to_string(),
         limits: LimitsView {
             max_memory_bytes: spec.limits.max_memory.map(Size::bytes),
             max_requests: spec.limits.max_requests,

@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::notify::NotifySocket;
 use crate::output;
 use crate::record::Identity;
+use crate::stdin::Input;
 
 /// What makes a worker ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,8 @@ pub struct Worker {
     pub disconnecting: bool,
     /// The readers of its output.
     pub output: Vec<output::Reader>,
+    /// The writing end of its standard input, if that is a pipe.
+    pub(crate) input: Option<Rc<Input>>,
     /// Its notify socket: held, so that the path is there for as long as the worker.
     pub notify: Option<NotifySocket>,
     /// What it last said about itself (`STATUS=`).

@@ -14,6 +14,8 @@ pub(super) struct Ask {
     method: Method,
     path: String,
     body: Bytes,
+    /// What the body is.
+    content: &'static str,
     /// Only what changes something has one.
     token: Option<OperationToken>,
     /// A socket that refuses is the end of it, and not waited for.
@@ -27,6 +29,7 @@ impl Ask {
             method: Method::GET,
             path: path.into(),
             body: Bytes::new(),
+            content: paths::JSON,
             token: None,
             ends_daemon: false,
         }
@@ -41,6 +44,16 @@ impl Ask {
             body: Bytes::from(body),
             ..Self::get(path)
         })
+    }
+
+    /// The same with bytes as they are.
+    pub(super) fn bytes(path: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self {
+            method: Method::POST,
+            body: Bytes::from(bytes),
+            content: paths::BYTES,
+            ..Self::get(path)
+        }
     }
 
     /// Changes something, under a name of its own: sent twice it is carried out once.
@@ -64,7 +77,7 @@ impl Ask {
             .method(self.method.clone())
             .uri(&self.path)
             .header(header::HOST, "rota")
-            .header(header::CONTENT_TYPE, paths::JSON);
+            .header(header::CONTENT_TYPE, self.content);
         if let Some(token) = self.token {
             request = request.header(OperationToken::HEADER, token.to_string());
         }

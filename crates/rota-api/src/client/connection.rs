@@ -16,8 +16,8 @@ use crate::{
     AppList, CommandRequest, ConfigRequest, ConfigResponse, EnvRequest, EnvResponse, ExportRequest,
     ExportResponse, FlushRequest, FlushResponse, LogsQuery, PlanRequest, PlanResponse,
     ProfileRequest, ProfileSource, ResurrectRequest, ShutdownRequest, SignalRequest,
-    SignalResponse, StackRequest, StackResponse, StartRequest, UpgradeRequest, Version, paths,
-    targets_to_query,
+    SignalResponse, StackRequest, StackResponse, StartRequest, StdinQuery, StdinResponse,
+    UpgradeRequest, Version, paths, targets_to_query,
 };
 
 /// A connection to the daemon. Must be used inside a tokio runtime with IO and time.
@@ -140,6 +140,24 @@ impl Client {
     pub async fn signal(&mut self, request: &SignalRequest) -> Result<SignalResponse, ClientError> {
         let ask = Ask::operation(paths::SIGNAL, request)?;
         self.link.value(&ask).await
+    }
+
+    /// Writes bytes to the standard input of workers, [`paths::MAX_STDIN_BYTES`] at most; none: only asks whose it would be.
+    /// Never sent twice.
+    ///
+    /// # Errors
+    /// [`ClientError::Restarted`] if the supervisor died meanwhile: whether it has written is not known. See [`ClientError`]
+    /// for others.
+    pub async fn stdin(
+        &mut self,
+        query: &StdinQuery,
+        bytes: Vec<u8>,
+    ) -> Result<StdinResponse, ClientError> {
+        let ask = Ask::bytes(format!("{}?{}", paths::STDIN, query.to_query()), bytes);
+        match self.link.value_once(&ask).await {
+            Err(broke) => Err(self.link.lost(broke).await),
+            written => written,
+        }
     }
 
     /// The environment of an app.

@@ -175,27 +175,45 @@ fn json_with<T: Serialize>(status: StatusCode, value: &T) -> Answer {
 ///
 /// # Errors
 /// A body that is too long, cut off, or not what the endpoint takes.
-pub async fn read_json<T: DeserializeOwned>(mut body: Incoming) -> Result<T, ApiError> {
-    let limited = Limited::new(&mut body, paths::MAX_REQUEST_BYTES);
-    let bytes = match limited.collect().await {
-        Ok(whole) => whole.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            discard(&mut body).await;
-            return Err(too_large());
-        }
-        Err(error) => {
-            return Err(ApiError::new(
-                ErrorCode::BadRequest,
-                format!("cannot read the request: {error}"),
-            ));
-        }
-    };
+pub async fn read_json<T: DeserializeOwned>(body: Incoming) -> Result<T, ApiError> {
+    let bytes = read(body, paths::MAX_REQUEST_BYTES, too_large).await?;
     serde_json::from_slice(&bytes).map_err(|e| {
         ApiError::new(
             ErrorCode::BadRequest,
             format!("the request is not understood: {e}"),
         )
     })
+}
+
+/// Reads what is to be written to standard input, as it is.
+///
+/// # Errors
+/// A body that is too long, or cut off.
+pub async fn read_stdin(body: Incoming) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        let limit = paths::MAX_STDIN_BYTES / 1024;
+        let text = format!("more than {limit} KiB are to be written at once");
+        ApiError::new(ErrorCode::TooLarge, text).with_hint("write it in parts")
+    };
+    read(body, paths::MAX_STDIN_BYTES, too_large).await
+}
+
+async fn read(
+    mut body: Incoming,
+    limit: usize,
+    too_large: impl FnOnce() -> ApiError,
+) -> Result<Bytes, ApiError> {
+    match Limited::new(&mut body, limit).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            discard(&mut body).await;
+            Err(too_large())
+        }
+        Err(error) => Err(ApiError::new(
+            ErrorCode::BadRequest,
+            format!("cannot read the request: {error}"),
+        )),
+    }
 }
 
 fn too_large() -> ApiError {

@@ -7,7 +7,7 @@ use hyper::{Method, Request};
 use rota_api::{
     ApiError, AppList, CommandRequest, ConfigRequest, EnvRequest, ErrorCode, ExportRequest,
     OperationToken, PlanRequest, ProfileRequest, ProfileSource, ResurrectRequest, ShutdownRequest,
-    SignalRequest, StackRequest, StartRequest, UpgradeRequest, paths,
+    SignalRequest, StackRequest, StartRequest, StdinQuery, UpgradeRequest, paths,
 };
 use rota_config::file::Origins;
 use rota_config::{AppSpec, SpecUpdate};
@@ -30,6 +30,7 @@ pub(super) async fn answer(supervisor: &Rc<Supervisor>, request: Request<Incomin
         (&Method::POST, paths::APPS) => start(supervisor, request).await,
         (&Method::POST, paths::COMMAND) => command(supervisor, request).await,
         (&Method::POST, paths::SIGNAL) => signal(supervisor, request).await,
+        (&Method::POST, paths::STDIN) => stdin(supervisor, request).await,
         (&Method::POST, paths::ENV) => env(supervisor, request).await,
         (&Method::POST, paths::CONFIG) => config(supervisor, request).await,
         (&Method::POST, paths::EXPORT) => export(supervisor, request).await,
@@ -109,6 +110,16 @@ async fn signal(
     }
     let sent = supervisor.transact(|| supervisor.signal(&request, token))?;
     Ok(http::json(&sent))
+}
+
+async fn stdin(
+    supervisor: &Rc<Supervisor>,
+    request: Request<Incoming>,
+) -> Result<Answer, ApiError> {
+    let query = StdinQuery::from_query(request.uri().query().unwrap_or_default())
+        .map_err(|why| ApiError::new(ErrorCode::BadRequest, why))?;
+    let bytes = http::read_stdin(request.into_body()).await?;
+    Ok(http::json(&supervisor.write_stdin(&query, bytes).await?))
 }
 
 async fn env(supervisor: &Rc<Supervisor>, request: Request<Incoming>) -> Result<Answer, ApiError> {

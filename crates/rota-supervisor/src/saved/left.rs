@@ -43,7 +43,7 @@ pub(crate) struct Left {
     pub(crate) operations: Option<SavedOperations>,
     /// Counters.
     pub(crate) daemon: SavedDaemon,
-    /// Workers with their descriptors: both outputs, then the notify socket.
+    /// Workers with their descriptors: both outputs, then the notify socket, then the writing end of its standard input.
     pub(crate) workers: BTreeMap<u64, (SavedWorker, Vec<OwnedFd>)>,
     /// Our ends of their channels.
     pub(crate) channels: BTreeMap<u64, OwnedFd>,

@@ -34,7 +34,8 @@ pub(crate) fn engine_key(app: AppId) -> String {
     format!("engine/{}", app.0)
 }
 
-/// The entry of a worker; its descriptors are the read ends of its output, and its notify socket.
+/// The entry of a worker; its descriptors are the read ends of its output, its notify socket, and the write end of its
+/// standard input, as far as there are such.
 pub(crate) fn worker_key(worker: WorkerId) -> String {
     format!("worker/{}", worker.0)
 }

@@ -26,7 +26,7 @@ pub(crate) struct SavedWorker {
     pub(crate) generation: Generation,
     /// When its start was ordered, by the monotonic clock in milliseconds.
     pub(crate) started: u64,
-    /// It has a notify socket: the third descriptor.
+    /// It has a notify socket: the descriptor behind those of its output.
     pub(crate) notify: bool,
     /// Its main process, if it named another than the one that was spawned.
     pub(crate) main_pid: Option<u32>,
@@ -42,6 +42,9 @@ pub(crate) struct SavedWorker {
     pub(crate) limits: Limits,
     /// It was told to disconnect.
     pub(crate) disconnecting: bool,
+    /// It has a pipe as standard input, of which we have the writing end: the last descriptor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) stdin: bool,
     /// What is known of its silence, if it owes the answer to a ping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unanswered: Option<Unanswered>,
@@ -70,6 +73,7 @@ impl SavedWorker {
             hello: worker.agent.hello.clone(),
             limits: worker.limits.clone(),
             disconnecting: worker.disconnecting,
+            stdin: worker.input.is_some(),
             unanswered: None,
             looked_for: worker.agent.pulse.is_suspected(),
             gives_way: worker.gives_way,
