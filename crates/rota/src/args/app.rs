@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use rota_config::{
-    AppName, Balance, GuardLoss, Instances, ListenAddr, ProbeTarget, SignalName, Size, Span,
+    AppName, Balance, GuardLoss, Instances, ListenAddr, ProbeTarget, SignalName, Size, Span, Stdin,
 };
 
 use super::compat::CompatFlags;
@@ -67,6 +67,10 @@ pub struct AppFlags {
     /// Open this address and hand it over (LISTEN_FDS): 8080, 127.0.0.1:8080, /run/app.sock, web=8080; may be repeated
     #[arg(long, value_name = "ADDR", help_heading = RUNNING)]
     pub listen: Vec<ListenAddr>,
+
+    /// Standard input of the workers: null, or pipe, for `rota send` and `rota attach` [default: null]
+    #[arg(long, value_name = "WHAT", value_parser = stdin, help_heading = RUNNING)]
+    pub stdin: Option<Stdin>,
 
     /// Start it only when these apps are ready; names, separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = RUNNING)]
@@ -202,6 +206,10 @@ pub struct AppFlags {
 
 fn balance(text: &str) -> Result<Balance, String> {
     text.parse::<Balance>().map_err(|error| error.to_string())
+}
+
+fn stdin(text: &str) -> Result<Stdin, String> {
+    text.parse::<Stdin>().map_err(|error| error.to_string())
 }
 
 fn guard_loss(text: &str) -> Result<GuardLoss, String> {

@@ -9,6 +9,7 @@ use super::daemon::{
     CompletionsArgs, JsonArgs, KillArgs, ManArgs, Pm2Args, ResurrectArgs, UpgradeArgs,
 };
 use super::file::{ApplyArgs, CheckArgs, ConfigArgs, ExportArgs, ImportArgs, InitArgs};
+use super::input::{AttachArgs, SendArgs};
 use super::look::{
     DescribeArgs, EnvArgs, FlushArgs, ListArgs, LogsArgs, ProfileArgs, SignalArgs, StackArgs,
 };
@@ -183,6 +184,18 @@ pub enum VerbArgs {
         rota logs api --since 2h --grep 'timeout|refused'\n  rota logs --since '2026-01-31 14:00' --until '2026-01-31 14:30' --json"
     )]
     Logs(LogsArgs),
+
+    /// Write to the standard input of workers
+    #[command(
+        after_help = "Examples:\n  rota send api reload config\n  rota send api:0 status\n  rota send import - < rows.csv\n\n\
+        The app must have `stdin = \"pipe\"`, or have been started with --stdin pipe. docs/stdin.md says more."
+    )]
+    Send(SendArgs),
+
+    /// Show what a worker writes, and send it what is typed
+    #[command(after_help = "Examples:\n  rota attach repl\n  rota attach api:0\n\n\
+        Ctrl-C and Ctrl-D end it, and leave the app as it is. docs/stdin.md says more.")]
+    Attach(AttachArgs),
 
     /// Empty logs, and remove what was put aside of them
     #[command(after_help = "Examples:\n  rota flush\n  rota flush api")]

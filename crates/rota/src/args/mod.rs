@@ -7,6 +7,7 @@ mod compat;
 mod container;
 mod daemon;
 mod file;
+mod input;
 mod logs;
 mod look;
 mod process;
@@ -24,6 +25,7 @@ pub use apps::{
 pub use cli::{Cli, VerbArgs};
 pub use daemon::{CompletionsArgs, JsonArgs, KillArgs, ManArgs, ResurrectArgs, Shell, UpgradeArgs};
 pub use file::{ApplyArgs, CheckArgs, ConfigArgs, ConfigWhat, ExportArgs, ImportArgs, InitArgs};
+pub use input::{AttachArgs, SendArgs};
 pub use look::{
     DescribeArgs, EnvArgs, FlushArgs, ListArgs, LogsArgs, ProfileArgs, ProfileWhat, SignalArgs,
     StackArgs,

@@ -6,9 +6,19 @@ use super::sheet::Sheet;
 use crate::output::bytes;
 
 pub(super) fn tell(sheet: &mut Sheet, settings: &SettingsView) {
+    sheet.parts("standard input", &input(&settings.stdin));
     sheet.parts("run as", &person(&settings.process));
     sheet.parts("process", &process(&settings.process));
     sheet.parts("limited to", &resources(&settings.resources));
+}
+
+/// What is usual is not told.
+fn input(stdin: &str) -> Vec<String> {
+    match stdin {
+        "" | "null" => Vec::new(),
+        "pipe" => vec!["a pipe, for `rota send` and `rota attach`".to_owned()],
+        other => vec![other.to_owned()],
+    }
 }
 
 fn person(process: &ProcessSettingsView) -> Vec<String> {
@@ -87,7 +97,9 @@ mod tests {
     #[test]
     fn only_what_was_asked_for() {
         assert!(told(serde_json::json!({})).is_empty());
+        assert!(told(serde_json::json!({ "stdin": "null" })).is_empty());
         let all = told(serde_json::json!({
+            "stdin": "pipe",
             "process": {
                 "user": "web", "groups": [], "ids": {"uid": 33, "gid": 34, "groups": []},
                 "no_new_privs": true, "umask": "027", "nice": 5,
@@ -101,6 +113,7 @@ mod tests {
         assert_eq!(
             all,
             [
+                "  standard input    a pipe, for `rota send` and `rota attach`",
                 "  run as            user web, no other groups, (uid 33, gid 34)",
                 "  process           no new privileges, umask 027, nice +5, rlimit core=0, rlimit nofile=1024:4096, oom score -5",
                 "  limited to        300M of memory, slowed down above 250M of memory, 150% of a processor, a weight of 50 for processors, 64 processes and threads",

@@ -45,15 +45,15 @@ pub(crate) fn run(context: &Context, args: LogsArgs) -> Done {
 }
 
 /// How many past lines are shown of each log.
-const LINES: u32 = 15;
+pub(crate) const LINES: u32 = 15;
 
 /// What is shown, and how.
-struct Look {
-    form: Form,
+pub(super) struct Look {
+    pub(super) form: Form,
     /// With the time in front.
-    time: bool,
+    pub(super) time: bool,
     /// Live lines are all sent; those that do not match are left out here.
-    grep: Option<Regex>,
+    pub(super) grep: Option<Regex>,
 }
 
 impl Look {
@@ -65,13 +65,13 @@ impl Look {
 
 /// How a line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     Json,
     Raw,
     Prefixed,
 }
 
-async fn show(context: &Context, query: &LogsQuery, look: &Look) -> Done {
+pub(super) async fn show(context: &Context, query: &LogsQuery, look: &Look) -> Done {
     let mut lines = context.client().await?.logs(query).await?;
     let mut out = context.out();
     let mut prefixes = Prefixes::default();

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub(crate) mod attach;
 mod check;
 pub mod completions;
 mod config;
@@ -30,6 +31,7 @@ mod restart;
 mod resurrect;
 mod run;
 mod scale;
+pub(crate) mod send;
 mod serve;
 mod sheet;
 mod signal;

@@ -4,9 +4,9 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use rota_api::ExitCode;
 
 use super::{
-    check, completions, config, daemon, delete, describe, env, export, file, flush, import_pm2,
-    init, kill, list, logs, man, ping, profile, reload, reset, restart, resurrect, run, scale,
-    serve, signal, stack, start, startup, stop, test_reload, upgrade, version,
+    attach, check, completions, config, daemon, delete, describe, env, export, file, flush,
+    import_pm2, init, kill, list, logs, man, ping, profile, reload, reset, restart, resurrect, run,
+    scale, send, serve, signal, stack, start, startup, stop, test_reload, upgrade, version,
 };
 use crate::args::{Cli, VerbArgs};
 use crate::context::Context;
@@ -75,6 +75,8 @@ fn verb(context: &Context, verb: VerbArgs) -> Done {
         VerbArgs::Describe(args) => describe::run(context, &args),
         VerbArgs::Env(args) => env::run(context, args),
         VerbArgs::Logs(args) => logs::run(context, args),
+        VerbArgs::Send(args) => send::run(context, args),
+        VerbArgs::Attach(args) => attach::run(context, &args),
         VerbArgs::Flush(args) => flush::run(context, args),
         VerbArgs::ReloadLogs => flush::reopen(context),
         VerbArgs::Signal(args) => signal::run(context, args),
@@ -217,6 +219,11 @@ mod tests {
             "reload-logs",
             "start app.js -o out.log --error err.log --log-format json --rotate-every daily",
             "signal usr2 api",
+            "start app.js --stdin pipe",
+            "send api reload config --no-newline",
+            "send api -",
+            "send api --wait 0 --json -- --flag",
+            "attach api:0 --lines 0 --raw",
             "kill --now",
         ] {
             assert!(
@@ -240,6 +247,10 @@ mod tests {
             "start app.js --env =VALUE",
             "start app.js --stop-signal SIGNOTHING",
             "start app.js --balance fair",
+            "start app.js --stdin inherit",
+            "send",
+            "attach",
+            "attach a b",
             "config",
             "init --stdout --force",
             "apply --prune --only a",

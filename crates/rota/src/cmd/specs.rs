@@ -181,6 +181,7 @@ fn spec(flags: &AppFlags, script: &str) -> Result<AppSpec, Failure> {
     set(&mut spec.namespace, flags.namespace.as_ref());
     set(&mut spec.instances, flags.instances.as_ref());
     set(&mut spec.balance, flags.balance.as_ref());
+    set(&mut spec.stdin, flags.stdin.as_ref());
     set_renewals(&mut spec, flags)?;
     set_policies(&mut spec, flags);
     set_watch(&mut spec, flags);

@@ -57,6 +57,7 @@ mod slow_readers;
 mod soak;
 mod stack;
 mod starting;
+mod stdin;
 mod stop;
 mod support;
 mod survivors;

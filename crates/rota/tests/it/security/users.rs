@@ -260,3 +260,19 @@ fn without_root_nobody_becomes_somebody_else() {
         .says("only root can run workers as another user")
         .says("start the daemon as root");
 }
+
+#[test]
+fn standard_input_is_open_to_another_user_also_by_its_name() {
+    if !is_root() {
+        return;
+    }
+    let home = Home::new();
+    let script = "while read -r line < /dev/stdin; do echo \"got $line\"; done\n";
+    let script = home.write("reader.sh", script);
+    home.start_script(&script, &["--user", NOBODY, "--stdin", "pipe"]);
+    home.rota(&["send", "app", "x"]).ok();
+    eventually("it has read", || {
+        let logs = home.rota(&["logs", "app"]).ok();
+        logs.out.contains("got x").then_some(())
+    });
+}

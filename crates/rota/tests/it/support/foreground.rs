@@ -21,8 +21,13 @@ pub struct Foreground {
 impl Foreground {
     /// Starts the command and follows both of its outputs.
     pub fn start(command: &mut Command) -> Self {
+        Self::with_input(command, Stdio::null())
+    }
+
+    /// The same with this standard input; a pipe is `child.stdin`.
+    pub fn with_input(command: &mut Command, input: Stdio) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
