@@ -164,7 +164,9 @@ fn of_pm2(entries: Vec<Value>, path: &Path) -> Result<Vec<AppSpec>, Failure> {
         known.is_none_or(|known| known.wanted)
     };
     let specs = taken.apps.into_iter().map(|app| app.spec);
-    Ok(specs.filter(|spec| wanted(&spec.name)).collect())
+    let mut specs: Vec<AppSpec> = specs.filter(|spec| wanted(&spec.name)).collect();
+    specs.iter_mut().for_each(super::specs::input);
+    Ok(specs)
 }
 
 #[cfg(test)]

@@ -142,7 +142,11 @@ impl Pm2<'_> {
         for warning in &taken.warnings {
             self.warn(&format!("{word}: {warning}"));
         }
-        let apps = self.choose(word, taken)?;
+        let mut apps = self.choose(word, taken)?;
+        if let Source::Foreign(_) = source {
+            let specs = apps.iter_mut().map(|app| &mut app.spec);
+            specs.for_each(super::specs::input);
+        }
         if let Some(fault) = source.programs(&apps).into_iter().next() {
             return Err(wrong(word, &[fault]).into());
         }

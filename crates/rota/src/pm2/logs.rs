@@ -9,7 +9,7 @@ use crate::cmd::logs;
 use crate::failure::{Done, Failure};
 
 /// How many past lines PM2 shows.
-const LINES: u32 = 15;
+pub(super) const LINES: u32 = 15;
 
 impl Pm2<'_> {
     pub(super) fn logs(&self) -> Done {
@@ -33,16 +33,6 @@ impl Pm2<'_> {
 
     /// The output of these, from now on.
     pub(super) fn follow(&self, targets: Vec<String>) -> Done {
-        self.show_logs(targets, true)
-    }
-
-    pub(super) fn attach(&self) -> Done {
-        let words = self.needed("the id of a worker")?;
-        let targets = self.context.block_on(async {
-            let chosen = select(words, &self.apps().await?)?;
-            Ok(chosen.targets())
-        })?;
-        self.warn("only the output is shown: standard input of workers is /dev/null");
         self.show_logs(targets, true)
     }
 

@@ -9,6 +9,7 @@ mod conf;
 mod dump;
 mod file;
 mod home;
+mod input;
 mod logs;
 mod misc;
 mod objects;

@@ -158,6 +158,7 @@ impl<'a> Pm2<'a> {
             Verb::Id => self.id(),
             Verb::Logs => self.logs(),
             Verb::Attach => self.attach(),
+            Verb::Send => self.send_line(),
             Verb::Flush => self.flush(),
             Verb::ReloadLogs => self.reload_logs(),
             Verb::Save => self.save(),
@@ -182,7 +183,7 @@ impl<'a> Pm2<'a> {
             Verb::Unstartup => self.own_verb("unstartup"),
             Verb::Examples => self.examples(),
             // Refused before: they are absent.
-            Verb::Send | Verb::Trigger | Verb::Inspect | Verb::Absent => Ok(ExitCode::Failed),
+            Verb::Trigger | Verb::Inspect | Verb::Absent => Ok(ExitCode::Failed),
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rota_api::ExitCode;
 use rota_config::{
-    AppName, AppSpec, CronSpec, ExecMode, Kind, LogFormat, RenewAction, SignalName, Span,
+    AppName, AppSpec, CronSpec, ExecMode, Kind, LogFormat, RenewAction, SignalName, Span, Stdin,
     WatchSpec, resolve,
 };
 
@@ -35,6 +35,7 @@ pub fn app(flags: &Flags, script: &str) -> Result<AppSpec, Failure> {
     overlay(&mut spec, flags)?;
     spec.env = environment(flags, &spec);
     mode(&mut spec, flags.instances.is_some())?;
+    input(&mut spec);
     Ok(spec)
 }
 
@@ -81,6 +82,13 @@ pub fn mode(spec: &mut AppSpec, counted: bool) -> Result<(), Failure> {
     })?;
     spec.mode = (!(counted && launch.kind == Kind::Node)).then_some(ExecMode::Fork);
     Ok(())
+}
+
+/// As with PM2, processes in fork mode have a pipe as standard input, and workers of a cluster none.
+pub fn input(spec: &mut AppSpec) {
+    // What cannot be run is told of by whoever starts it.
+    let forks = resolve(spec).is_ok_and(|launch| launch.mode == ExecMode::Fork);
+    spec.stdin = if forks { Stdin::Pipe } else { Stdin::Null };
 }
 
 fn name(flags: &Flags, script: &str) -> Result<AppName, Failure> {

@@ -3,6 +3,7 @@
 mod codes;
 mod environment;
 mod files;
+mod input;
 mod runtime;
 mod saving;
 mod scripts;
