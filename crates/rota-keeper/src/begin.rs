@@ -15,15 +15,18 @@ use crate::children::Children;
 use crate::groups::{Groups, Where};
 use crate::keeper::{FORWARDED, Keeper};
 use crate::log;
+use crate::notify::Manager;
 use crate::options::{API_KEY, BOOT_KEY, KeeperOptions, Settings};
 use crate::orphans::Orphans;
 use crate::outbox::Outbox;
 use crate::state::{FORMAT, SavedEntry, State};
 use crate::store::{BLOB_MAX, Store};
+use crate::stored::{STORED_KEY, Stored};
 use crate::supervisor::Supervisor;
 use crate::tag::Tag;
 use crate::transaction::Transaction;
 use crate::upgrade::Upgrade;
+use crate::watchdog::Watchdog;
 
 impl Keeper {
     /// Prepares the process and the store.
@@ -49,7 +52,9 @@ impl Keeper {
         };
         let tag = Tag::new(&settings.home);
         let groups = Groups::new(&options.groups, &settings.home);
-        Ok(Self::with(settings, signals, tag, store, groups))
+        let mut keeper = Self::with(settings, signals, tag, store, groups);
+        keeper.take_back(options.stored);
+        Ok(keeper)
     }
 
     /// Takes over what an earlier image of this process has left. After a failure nothing has been claimed, and
@@ -88,6 +93,7 @@ impl Keeper {
             let group = group.and_then(|child| child.group.as_ref());
             keeper.orphans.restore(hunt, group, Instant::now());
         }
+        keeper.manager.know(keeper.store.shared().into_keys());
         keeper.unseen.clone_from(&state.unseen);
         keeper.supervisor = Supervisor::again(state.deaths, state.last_exit);
         keeper.upgrade = Upgrade::with(state.upgrade.clone());
@@ -109,6 +115,26 @@ impl Keeper {
             upgrade: Upgrade::default(),
             unseen: Vec::new(),
             leaving: None,
+            manager: Manager::from_env(),
+            watchdog: Watchdog::from_env(),
+        }
+    }
+
+    /// Takes what the manager has kept for us. What is not what it is called is given up.
+    fn take_back(&mut self, stored: Vec<Stored>) {
+        for one in stored {
+            let Some(number) = one.number() else {
+                self.manager.forget(&one.name);
+                continue;
+            };
+            let key = format!("{STORED_KEY}{number}");
+            if let Err(limit) = self.store.put(key.clone(), Vec::new(), Some(vec![one.fd])) {
+                log(format_args!("{} is given up: {limit}", one.name));
+                self.manager.forget(&one.name);
+                continue;
+            }
+            self.store.share(&key);
+            self.manager.know([number]);
         }
     }
 
@@ -131,6 +157,7 @@ impl Keeper {
                     key,
                     blob: &entry.blob,
                     fds: entry.fds.iter().map(OwnedFd::as_raw_fd).collect(),
+                    shared: entry.shared,
                 })
                 .collect(),
             children: self.children.save(),
@@ -174,5 +201,9 @@ fn restore_entry(store: &mut Store, entry: &SavedEntry<'_>) -> Result<(), String
     let fds = entry.fds.iter().map(claim).collect::<Result<_, _>>()?;
     store
         .put(entry.key.to_owned(), entry.blob.to_vec(), Some(fds))
-        .map_err(str::to_owned)
+        .map_err(str::to_owned)?;
+    if entry.shared {
+        store.share(entry.key);
+    }
+    Ok(())
 }

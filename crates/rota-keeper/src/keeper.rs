@@ -15,6 +15,7 @@ use crate::children::Children;
 use crate::groups::Groups;
 use crate::link::{Packet, Received};
 use crate::log;
+use crate::notify::Manager;
 use crate::options::Settings;
 use crate::orphans::Orphans;
 use crate::outbox::Outbox;
@@ -24,6 +25,7 @@ use crate::supervisor::Supervisor;
 use crate::tag::Tag;
 use crate::transaction::Transaction;
 use crate::upgrade::Upgrade;
+use crate::watchdog::Watchdog;
 
 /// The signals that are handed to the supervisor.
 pub(crate) const FORWARDED: [Signal; 8] = [
@@ -62,6 +64,8 @@ pub(crate) struct Keeper {
     pub(crate) unseen: Vec<i32>,
     pub(crate) leaving: Option<Leaving>,
     pub(crate) upgrade: Upgrade,
+    pub(crate) manager: Manager,
+    pub(crate) watchdog: Option<Watchdog>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +135,8 @@ impl Keeper {
         {
             self.hand_back();
         }
+        self.give_sign(now);
+        self.manager.flush(now);
         if let Some(link) = &self.supervisor.link {
             self.outbox.flush(link, now);
         }
@@ -198,6 +204,8 @@ impl Keeper {
             self.orphans.deadline(),
             self.outbox.deadline(),
             self.upgrade.deadline(),
+            self.manager.deadline(),
+            self.watchdog.as_ref().map(Watchdog::deadline),
         ];
         let left = deadlines
             .into_iter()
@@ -290,6 +298,9 @@ impl Keeper {
     fn line_closed(&mut self) {
         self.supervisor.link = None;
         self.transaction.forget();
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.forget();
+        }
         for number in self.outbox.reset() {
             self.remember(number);
         }
@@ -314,6 +325,7 @@ impl Keeper {
             upgrade: self.upgrade.note().cloned(),
             groups: Some(Box::new(self.groups.note())),
             mark: Some(self.tag.keeper().to_owned()),
+            keeps_sockets: self.manager.keeps_sockets(),
         }));
         for (key, entry) in self.store.iter() {
             let message = FromKeeper::Entry {

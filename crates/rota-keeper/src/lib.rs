@@ -8,6 +8,7 @@
 //! - `begin`, `keeper`: the start and the loop; `requests`, `transaction`: what it does for the supervisor
 //! - `children`, `deaths`, `orphans`, `tag`: processes and what they leave behind
 //! - `groups`: their control groups, where there are any
+//! - `notify`, `stored`, `watchdog`: who has started it, what that one keeps for it, and that it lives
 //! - `store`: the entries; `outbox`: what waits to be sent; `supervisor`, `backoff`: its process
 //! - `upgrade`, `image`, `state`: becoming another program
 //! - [`client`]: the supervisor's end
@@ -34,10 +35,12 @@ mod requests;
 mod run;
 mod state;
 mod store;
+mod stored;
 mod supervisor;
 mod tag;
 mod transaction;
 mod upgrade;
+mod watchdog;
 
 pub use groups::{Where, group_prefix};
 pub use options::{
@@ -45,5 +48,6 @@ pub use options::{
     SUPERVISOR_FD, TRIAL_FLAG,
 };
 pub use run::{resume, run, trial};
+pub use stored::{STORED_KEY, Stored, handed_back};
 
 use log::{log, say};

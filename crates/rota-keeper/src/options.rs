@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use crate::groups::Where;
+use crate::stored::Stored;
 
 /// What `rota __keeper` has been told on its command line.
 #[derive(Debug)]
@@ -27,6 +28,9 @@ pub struct KeeperOptions {
     pub args: Vec<OsString>,
     /// Where children get control groups.
     pub groups: Where,
+    /// What the manager of the service has kept, see [`crate::handed_back`]; become the entries
+    /// [`crate::STORED_KEY`]`<number>`.
+    pub stored: Vec<Stored>,
 }
 
 /// What `rota __keeper` has been told by the image of the same process that ran before, in an upgrade.
@@ -98,6 +102,7 @@ impl KeeperOptions {
             program: "/proc/self/exe".into(),
             args,
             groups: Where::Own,
+            stored: Vec::new(),
         }
     }
 }

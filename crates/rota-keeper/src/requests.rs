@@ -15,7 +15,6 @@ use rustix::io::Errno;
 use crate::groups::NoGroup;
 use crate::keeper::Keeper;
 use crate::link::Packet;
-use crate::notify;
 use crate::protocol::{FromKeeper, MARK, Refusal, SpawnSpec, SpawnStage, ToKeeper};
 
 /// How far up a process's parents are looked for the worker that it claims to belong to.
@@ -75,7 +74,11 @@ impl Keeper {
             } => self.signal(child, signal, group),
             ToKeeper::Put { key, blob } => self.put(key, blob, Some(fds))?,
             ToKeeper::PutBlob { key, blob } => self.put(key, blob, None)?,
-            ToKeeper::Drop { key } => self.store.remove(&key),
+            ToKeeper::Drop { key } => {
+                if self.store.remove(&key) {
+                    self.share_anew();
+                }
+            }
             ToKeeper::MainPid { child, pid } => self.main_pid(child, pid)?,
             ToKeeper::Forget { child } => {
                 if !self.children.forget(child) {
@@ -89,7 +92,17 @@ impl Keeper {
                 self.upgrade.proven();
             }
             ToKeeper::Upgrade { program } => self.begin_upgrade(program.into()),
-            ToKeeper::Notify { text } => notify::tell(&text),
+            ToKeeper::Notify { text } => self.manager.tell(text),
+            ToKeeper::Share { key } => {
+                if !self.store.is_shared(&key) && self.store.share(&key) {
+                    self.share_anew();
+                }
+            }
+            ToKeeper::Alive { number } => {
+                if let Some(watchdog) = &mut self.watchdog {
+                    watchdog.answered(number);
+                }
+            }
         }
         Ok(())
     }
@@ -101,9 +114,21 @@ impl Keeper {
         fds: Option<Vec<OwnedFd>>,
     ) -> Result<(), Refused> {
         let about = key.chars().take(64).collect();
+        let shared = fds.is_some() && self.store.is_shared(&key);
         self.store
             .put(key, blob, fds)
-            .map_err(|limit| Refused(Refusal::Limit, about, limit.to_owned()))
+            .map_err(|limit| Refused(Refusal::Limit, about, limit.to_owned()))?;
+        if shared {
+            self.share_anew();
+        }
+        Ok(())
+    }
+
+    /// Leaves with the manager what is shared now, and takes the rest back.
+    fn share_anew(&mut self) {
+        if self.manager.keeps_sockets() {
+            self.manager.keep(self.store.shared());
+        }
     }
 
     fn signal(&mut self, child: u64, signal: i32, group: bool) {
@@ -305,9 +330,10 @@ impl Keeper {
 
 fn about(message: &ToKeeper) -> String {
     match message {
-        ToKeeper::Put { key, .. } | ToKeeper::PutBlob { key, .. } | ToKeeper::Drop { key } => {
-            key.chars().take(64).collect()
-        }
+        ToKeeper::Put { key, .. }
+        | ToKeeper::PutBlob { key, .. }
+        | ToKeeper::Drop { key }
+        | ToKeeper::Share { key } => key.chars().take(64).collect(),
         ToKeeper::Spawn { child, .. }
         | ToKeeper::Signal { child, .. }
         | ToKeeper::MainPid { child, .. }
@@ -315,7 +341,8 @@ fn about(message: &ToKeeper) -> String {
         ToKeeper::Exit { .. }
         | ToKeeper::Up
         | ToKeeper::Upgrade { .. }
-        | ToKeeper::Notify { .. } => String::new(),
+        | ToKeeper::Notify { .. }
+        | ToKeeper::Alive { .. } => String::new(),
     }
 }
 

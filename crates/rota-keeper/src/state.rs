@@ -74,6 +74,10 @@ pub(crate) struct SavedEntry<'b> {
     pub blob: &'b [u8],
     #[n(2)]
     pub fds: Vec<i32>,
+    /// They lie with the manager of the service as well.
+    #[n(3)]
+    #[cbor(default)]
+    pub shared: bool,
 }
 
 /// A child.
@@ -196,11 +200,13 @@ mod tests {
                     key: "api",
                     blob: &[],
                     fds: vec![3],
+                    shared: false,
                 },
                 SavedEntry {
                     key: "worker/1",
                     blob: &[1, 2, 255],
                     fds: vec![7, 8, 9],
+                    shared: false,
                 },
             ],
             children: vec![

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
+use crate::notify::Shared;
 use crate::protocol::{HELD_BYTES_MAX, KEY_MAX};
+use crate::stored;
 
 /// The most entries.
 const ENTRIES_MAX: usize = 65_536;
@@ -18,6 +20,8 @@ const BLOBS_MAX: usize = HELD_BYTES_MAX;
 pub(crate) struct Entry {
     pub blob: Vec<u8>,
     pub fds: Rc<Vec<OwnedFd>>,
+    /// The descriptors are to lie with the manager of the service as well.
+    pub shared: bool,
 }
 
 /// All entries, bounded.
@@ -57,11 +61,33 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets an entry, if there is one.
-    pub(crate) fn remove(&mut self, key: &str) {
-        if let Some(entry) = self.entries.remove(key) {
-            self.blob_bytes -= entry.blob.len();
-        }
+    /// Forgets an entry, if there is one; true if it was shared.
+    pub(crate) fn remove(&mut self, key: &str) -> bool {
+        let Some(entry) = self.entries.remove(key) else {
+            return false;
+        };
+        self.blob_bytes -= entry.blob.len();
+        entry.shared
+    }
+
+    /// What the entry holds, now and later, is shared; false: there is none.
+    pub(crate) fn share(&mut self, key: &str) -> bool {
+        let entry = self.entries.get_mut(key);
+        entry.map(|entry| entry.shared = true).is_some()
+    }
+
+    pub(crate) fn is_shared(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.shared)
+    }
+
+    /// All descriptors that are shared, by the numbers of their files: entries may hold copies of the same one.
+    pub(crate) fn shared(&self) -> BTreeMap<u64, Shared> {
+        let entries = self.entries.values().filter(|entry| entry.shared);
+        let fds = entries.flat_map(|entry| {
+            let fds = entry.fds.iter().enumerate();
+            fds.map(move |(place, fd)| Some((stored::number(fd)?, Shared::new(&entry.fds, place))))
+        });
+        fds.flatten().collect()
     }
 
     /// All entries in the order of their keys.
@@ -96,6 +122,30 @@ mod tests {
         store.remove("never there");
         assert_eq!(store.iter().count(), 1);
         assert_eq!(store.blob_bytes, 0);
+    }
+
+    #[test]
+    fn an_entry_stays_shared_whatever_it_holds() {
+        let mut store = Store::default();
+        assert!(!store.share("a"), "there is none");
+        let (one, two) = (null(), null());
+        let copy = |fd: &OwnedFd| fd.try_clone().unwrap();
+        store
+            .put("a".into(), vec![], Some(vec![copy(&one)]))
+            .unwrap();
+        store.put("b".into(), vec![], Some(vec![two])).unwrap();
+        assert!(store.shared().is_empty());
+        assert!(store.share("a") && store.is_shared("a"));
+        let numbers = |store: &Store| store.shared().into_keys().collect::<Vec<_>>();
+        assert_eq!(numbers(&store), [stored::number(&one).unwrap()]);
+        store
+            .put("a".into(), vec![], Some(vec![copy(&one), copy(&one)]))
+            .unwrap();
+        store.put("a".into(), vec![1], None).unwrap();
+        assert_eq!(numbers(&store).len(), 1, "copies of one");
+        store.put("a".into(), vec![], Some(vec![])).unwrap();
+        assert!(numbers(&store).is_empty());
+        assert!(store.remove("a") && !store.remove("b") && !store.remove("a"));
     }
 
     #[test]

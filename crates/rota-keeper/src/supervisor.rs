@@ -81,6 +81,11 @@ impl Supervisor {
         }
     }
 
+    /// Whether there is one that has taken over.
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self.state, State::Running { up: Some(_), .. }) && self.link.is_some()
+    }
+
     /// When the next one is due, if there is none.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self.state {
@@ -180,7 +185,11 @@ fn spawn(settings: &Settings) -> io::Result<(u32, Link)> {
     let mut process = Spawn::new(&settings.program);
     process.argv0 = Some("rota".into());
     process.args.clone_from(&settings.args);
-    process.env = std::env::vars_os().collect();
+    // What was handed to the keeper is not the supervisor's, whatever its number becomes.
+    let inherited = std::env::vars_os();
+    process.env = inherited
+        .filter(|(name, _)| !name.as_encoded_bytes().starts_with(b"LISTEN_"))
+        .collect();
     process.fds = vec![(theirs.as_fd(), SUPERVISOR_FD)];
     let pid = process.start().map_err(io::Error::other)?;
     Ok((pid, Link::new(ours)))

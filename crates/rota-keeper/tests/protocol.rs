@@ -106,6 +106,8 @@ fn requests() -> Vec<ToKeeper> {
         ToKeeper::Notify {
             text: "READY=1".to_owned(),
         },
+        ToKeeper::Share { key: key() },
+        ToKeeper::Alive { number: u64::MAX },
     ]
 }
 
@@ -131,6 +133,7 @@ fn answers() -> Vec<FromKeeper> {
             hint: None,
         })),
         mark: Some("0123456789abcdef".to_owned()),
+        keeps_sockets: true,
     };
     let unknown = ExitInfo {
         status: ExitStatus::Unknown,
@@ -153,6 +156,7 @@ fn answers() -> Vec<FromKeeper> {
             upgrade: None,
             groups: None,
             mark: None,
+            keeps_sockets: false,
             ..hello.clone()
         }),
         FromKeeper::Hello(hello),
@@ -205,6 +209,7 @@ fn answers() -> Vec<FromKeeper> {
         FromKeeper::UpgradeFailed {
             message: "no such file".to_owned(),
         },
+        FromKeeper::Ping { number: 7 },
     ]
 }
 
@@ -440,7 +445,7 @@ fn a_greeting_of_an_earlier_keeper_is_understood() {
     };
     assert_eq!((hello.protocol, hello.restarts, hello.series), (1, 3, 0));
     assert_eq!((hello.upgrade, hello.groups), (None, None));
-    assert_eq!(hello.mark, None);
+    assert_eq!((hello.mark, hello.keeps_sockets), (None, false));
 }
 
 #[test]

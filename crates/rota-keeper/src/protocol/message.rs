@@ -108,6 +108,22 @@ pub enum ToKeeper {
         #[n(0)]
         text: String,
     },
+    /// What this entry holds, now and later, is to lie with that one as well, if it keeps sockets
+    /// ([`Hello::keeps_sockets`]): a keeper that it starts after this one was killed begins with them, as entries
+    /// [`crate::STORED_KEY`]`<number>`. Until the entry is dropped, unless another one that is shared holds the same socket.
+    #[n(11)]
+    Share {
+        /// The key; silent when there is none.
+        #[n(0)]
+        key: String,
+    },
+    /// The answer to [`FromKeeper::Ping`].
+    #[n(12)]
+    Alive {
+        /// As in the question.
+        #[n(0)]
+        number: u64,
+    },
 }
 
 /// A message of the keeper.
@@ -233,6 +249,14 @@ pub enum FromKeeper {
         #[n(0)]
         message: String,
     },
+    /// Are you there? To be answered by [`ToKeeper::Alive`]; only asked of a supervisor that is Up, and only where the
+    /// keeper's manager has a watchdog. One that does not answer within the watchdog's time is killed.
+    #[n(11)]
+    Ping {
+        /// To be repeated.
+        #[n(0)]
+        number: u64,
+    },
 }
 
 /// Who the keeper is.
@@ -273,6 +297,10 @@ pub struct Hello {
     /// Keepers that do not tell have none to tell.
     #[n(9)]
     pub mark: Option<String>,
+    /// Whether who has started the keeper keeps sockets for the next one, see [`ToKeeper::Share`].
+    #[n(10)]
+    #[cbor(default)]
+    pub keeps_sockets: bool,
 }
 
 /// What has become of an upgrade.

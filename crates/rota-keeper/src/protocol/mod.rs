@@ -29,14 +29,16 @@
 //! keeper                                   supervisor
 //!   Hello ─────────────────────────────►   (a new process, first or after a crash)
 //!   Entry × n, Child × n, Restored ────►   what there is, which may be nothing
-//!                                   ◄────  Spawn, Signal, Put, PutBlob, Drop, MainPid, Forget, Up, Upgrade
+//!                                   ◄────  Spawn, Signal, Put, PutBlob, Drop, Share, MainPid, Forget, Up, Upgrade
 //!   Spawned | SpawnFailed ─────────────►   exactly one for each Spawn, in order
 //!   Exited ────────────────────────────►   once, and as Child again to the next supervisor until Forget
 //!   Signal, SignalFailed, Refused, UpgradeFailed ─►
+//!   Ping ──────────────────────────────►   where there is a watchdog
+//!                                   ◄────  Alive
 //!                                   ◄────  Exit, then the supervisor exits
 //! ```
 //!
-//! Requests are carried out in the order of arrival. Success of Signal, Put, PutBlob, Drop, MainPid,
+//! Requests are carried out in the order of arrival. Success of Signal, Put, PutBlob, Drop, Share, MainPid,
 //! Forget and Up is silent. Everything sent before the supervisor dies is carried out before the next one starts.
 //!
 //! # Transactions

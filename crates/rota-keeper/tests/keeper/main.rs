@@ -11,6 +11,7 @@ mod families;
 mod groups;
 mod inheritance;
 mod limits;
+mod manager;
 mod parts;
 mod processes;
 mod rig;

@@ -43,6 +43,7 @@ pub fn keeper(args: &[String]) -> ExitCode {
     let mut options = KeeperOptions::new(home, claim(10), claim(11), Some(claim(12)), true);
     options.args = vec!["__supervisor".into(), args[1].clone().into()];
     options.groups = rota_keeper::Where::from_env();
+    options.stored = rota_keeper::handed_back();
     rota_keeper::run(options)
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,19 @@ pub struct Rig {
     pub folder: TempDir,
     rendezvous: UnixListener,
     reaped: bool,
+}
+
+/// Who has started a keeper as a service.
+pub struct Manager(UnixDatagram);
+
+impl Manager {
+    /// The next notice, and what came with it.
+    pub fn hears(&self) -> (String, Vec<OwnedFd>) {
+        let mut bytes = [0; 4096];
+        let received = scm::recv(&self.0, &mut bytes).unwrap();
+        let text = String::from_utf8_lossy(&bytes[..received.len]).into_owned();
+        (text, received.fds)
+    }
 }
 
 /// One supervisor's life.
@@ -56,19 +69,43 @@ impl Rig {
 
     /// A keeper that is this program.
     pub fn start_as(folder: TempDir, program: &Path) -> Self {
-        Self::start_with(folder, program, None)
+        Self::start_with(folder, program, &[], &[])
+    }
+
+    /// A keeper that a manager has started, with these variables and descriptors from 3 on; and the manager's socket.
+    pub fn managed(env: &[(&str, &str)], fds: &[OwnedFd]) -> (Self, Manager) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manager");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(HANG)).unwrap();
+        let mut env: Vec<(&str, OsString)> = env
+            .iter()
+            .map(|(name, value)| (*name, value.into()))
+            .collect();
+        env.push(("NOTIFY_SOCKET", path.into()));
+        let program = std::env::current_exe().unwrap();
+        (
+            Self::start_with(folder, &program, &env, fds),
+            Manager(socket),
+        )
     }
 
     /// A keeper that makes control groups in this directory, past the greeting of its supervisor.
     pub fn supervised_in(base: &Path) -> (Self, Line, Restored) {
         let program = std::env::current_exe().unwrap();
-        let rig = Self::start_with(tempfile::tempdir().unwrap(), &program, Some(base));
+        let env = [("ROTA_CGROUP", base.into())];
+        let rig = Self::start_with(tempfile::tempdir().unwrap(), &program, &env, &[]);
         let line = rig.supervisor();
         let restored = line.restored();
         (rig, line, restored)
     }
 
-    fn start_with(folder: TempDir, program: &Path, base: Option<&Path>) -> Self {
+    fn start_with(
+        folder: TempDir,
+        program: &Path,
+        env: &[(&str, OsString)],
+        fds: &[OwnedFd],
+    ) -> Self {
         let path = |name: &str| folder.path().join(name);
         let rendezvous = UnixListener::bind(path("rendezvous")).unwrap();
         let api = UnixListener::bind(path("api")).unwrap();
@@ -82,9 +119,13 @@ impl Rig {
             .fd(&lock, 11)
             .fd(&boot, 12);
         spawn.env = std::env::vars_os().collect();
-        if let Some(base) = base {
-            spawn.env.push(("ROTA_CGROUP".into(), base.into()));
+        for (name, value) in env {
+            spawn.env.push((name.into(), value.clone()));
         }
+        if !fds.is_empty() {
+            spawn.pid_env = vec!["LISTEN_PID".into()];
+        }
+        spawn.fds.extend(fds.iter().map(|fd| fd.as_fd()).zip(3..));
         let keeper = spawn.start().unwrap();
         Self {
             keeper,

@@ -1,8 +1,8 @@
 //! The list of tests.
 
 use crate::{
-    attributes, families, groups, inheritance, limits, processes, succession, transactions,
-    upgrades,
+    attributes, families, groups, inheritance, limits, manager, processes, succession,
+    transactions, upgrades,
 };
 
 /// Every test by name.
@@ -54,6 +54,13 @@ pub const ALL: &[(&str, fn())] = &[
         "supervisors_that_were_up_are_replaced_at_once",
         succession::killed_again_and_again,
     ),
+    ("shared_sockets_lie_with_the_manager", manager::keeps),
+    (
+        "sockets_that_the_manager_has_kept_are_entries",
+        manager::gives_back,
+    ),
+    ("nonsense_of_a_manager_is_ignored", manager::nonsense),
+    ("the_watchdog_hears_the_keeper", manager::watchdog),
     (
         "a_transaction_without_end_is_forgotten",
         transactions::forgotten,
