@@ -36,6 +36,7 @@ impl Supervisor {
             state.stopping = estate.daemon.stopping;
             state.stopping_since = estate.daemon.stopping_since;
             state.exit_code = estate.daemon.exit_code;
+            state.leaves_sockets = estate.daemon.leaves_sockets;
             state.something_failed = estate.daemon.something_failed;
             state.upgrading = estate.daemon.upgrading.map(CommandId);
             let positions = estate.daemon.positions.iter();

@@ -28,6 +28,7 @@ use crate::protection::Protection;
 use crate::record::Recorder;
 use crate::run::Options;
 use crate::saved::Left;
+use crate::stored;
 use crate::supervisor::{Parts, Supervisor};
 use crate::words;
 
@@ -76,6 +77,7 @@ pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, 
     let ledger = protection.ledger;
     let shadow = protection.shadow;
     let rescued = protection.begin(&keeper, &mut left);
+    let (in_use, kept) = (stored::in_use(&left), std::mem::take(&mut left.stored));
     let (mut estate, mut restored) = Estate::of(&mut left);
     restored.ledger = ledger;
     restored.rescued = rescued.connections;
@@ -104,6 +106,7 @@ pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, 
         run: run.unwrap_or_default(),
         keeper_pid: hello.keeper_pid,
         keeper_version: hello.version.clone(),
+        keeps_sockets: hello.keeps_sockets,
         holding: Holding::new(hello.groups.as_deref().cloned()),
         keeper,
         dispatcher: Orders::new(dispatcher),
@@ -124,7 +127,9 @@ pub(crate) async fn run(options: Options, protection: Protection) -> Result<u8, 
         supervisor.say("connections that were on their way to workers may have been lost");
     }
     supervisor.meet_survivors().await;
+    supervisor.keep_stored(kept, &in_use);
     begin(&supervisor, &hello, estate, adopted.workers, boot);
+    supervisor.begin_with_stored();
     supervisor.serve_health(left.health.take());
     supervisor.keeper.up();
     supervisor.tell_ready();

@@ -54,6 +54,9 @@ impl Supervisor {
         for app in apps {
             self.write_app(app);
         }
+        for key in self.with(|state| state.stored.take_claimed()) {
+            self.keeper.drop_entry(&key);
+        }
         for worker in workers {
             let unanswered = self.heart.unanswered(worker);
             let blob = self.with(|state| {
@@ -85,7 +88,11 @@ impl Supervisor {
             Some((blob, sockets.unwrap_or_default()))
         });
         if let Some((blob, sockets)) = record {
+            let shared = !sockets.is_empty();
             self.keeper.put(&app_key(app), blob, sockets);
+            if shared {
+                self.keeper.share(&app_key(app));
+            }
         }
     }
 
@@ -136,6 +143,7 @@ fn counters(state: &State) -> SavedDaemon {
         stopping: state.stopping,
         stopping_since: state.stopping_since,
         exit_code: state.exit_code,
+        leaves_sockets: state.leaves_sockets,
         something_failed: state.something_failed,
         upgrading: state.upgrading.map(|command| command.0),
         positions: state

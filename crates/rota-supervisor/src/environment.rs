@@ -12,8 +12,9 @@ use crate::supervisor::Supervisor;
 
 /// Variables that belong to one process and would mislead another: those of rota's own starter
 /// (systemd, or a Node process) and those that rota sets anew for each worker.
-const NOT_INHERITED: [&str; 10] = [
+const NOT_INHERITED: [&str; 11] = [
     "NOTIFY_SOCKET",
+    "FDSTORE",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
     "LISTEN_FDS",

@@ -88,6 +88,7 @@ impl Estate {
             apps: std::mem::take(&mut left.primaries),
             listeners: std::mem::take(&mut left.listeners),
             workers: channels,
+            leaves_sockets: estate.daemon.leaves_sockets,
             ..Restored::default()
         };
         (estate, restored)

@@ -65,6 +65,8 @@ impl Supervisor {
                 ));
             }
             FromKeeper::UpgradeFailed { message } => self.upgrade_failed(&message),
+            // Both threads have to be there for an answer.
+            FromKeeper::Ping { number } => self.dispatcher.send(DispatchCommand::Ping { number }),
             // Only at the beginning.
             FromKeeper::Hello(_)
             | FromKeeper::Entry { .. }
@@ -209,6 +211,8 @@ impl Supervisor {
                 let name = self.name_of(worker);
                 self.say(&format!("{name}: {what}"));
             }
+            DispatchEvent::Claimed { key } => self.stored_claimed(&key),
+            DispatchEvent::Alive { number } => self.keeper.alive(number),
             DispatchEvent::Trouble { what } => self.say(&what),
         }
     }

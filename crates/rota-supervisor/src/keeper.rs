@@ -246,6 +246,17 @@ impl KeeperLink {
         self.send(ToKeeper::Notify { text }, Vec::new());
     }
 
+    /// What the entry holds outlives the keeper as well, if who has started that keeps it.
+    pub fn share(&self, key: &str) {
+        let key = key.to_owned();
+        self.send(ToKeeper::Share { key }, Vec::new());
+    }
+
+    /// The answer to the keeper's question.
+    pub fn alive(&self, number: u64) {
+        self.send(ToKeeper::Alive { number }, Vec::new());
+    }
+
     /// Everything that an earlier supervisor left is in our hands.
     pub fn up(&self) {
         self.send(ToKeeper::Up, Vec::new());
@@ -321,5 +332,10 @@ impl Keep for DispatchKeep {
     fn drop_entry(&mut self, key: &str) {
         let key = key.to_owned();
         self.send(&ToKeeper::Drop { key }, &[]);
+    }
+
+    fn share(&mut self, key: &str) {
+        let key = key.to_owned();
+        self.send(&ToKeeper::Share { key }, &[]);
     }
 }

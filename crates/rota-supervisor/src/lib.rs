@@ -3,7 +3,7 @@
 //! `boot` begins and ends it; `supervisor` holds the state and feeds events to the engine; `events`,
 //! `requests` and `signals` are where events come from, `perform` and `launch` where effects go. Rooms of their
 //! own: `dispatch` (channels and connections), `shadow` (connections outlive the process), `output` (logs), `stdin`,
-//! `probe`, `notify`, `api`, `record` and `survivors` (the death of a keeper).
+//! `probe`, `notify`, `api`, `record`, `survivors` and `stored` (the death of a keeper).
 
 mod adopt;
 mod agent;
@@ -57,6 +57,7 @@ pub mod shadow;
 mod shortage;
 mod signals;
 mod stdin;
+mod stored;
 mod supervisor;
 mod survivors;
 mod targets;

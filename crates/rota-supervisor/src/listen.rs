@@ -52,20 +52,17 @@ impl Supervisor {
     }
 }
 
-/// Opens the sockets of a specification, in its order.
+/// Opens one of the sockets of a specification.
 ///
 /// # Errors
-/// The first that cannot be had.
-pub fn open(spec: &AppSpec) -> Result<Vec<Rc<OwnedFd>>, ListenError> {
-    let open_one = |address: &ListenAddr| {
-        open_target(&address.target, &spec.cwd)
-            .map(Rc::new)
-            .map_err(|source| ListenError {
-                address: address.to_string(),
-                source,
-            })
-    };
-    spec.listen.iter().map(open_one).collect()
+/// When it cannot be had.
+pub fn open_one(address: &ListenAddr, spec: &AppSpec) -> Result<Rc<OwnedFd>, ListenError> {
+    open_target(&address.target, &spec.cwd)
+        .map(Rc::new)
+        .map_err(|source| ListenError {
+            address: address.to_string(),
+            source,
+        })
 }
 
 fn open_target(target: &ListenTarget, cwd: &Path) -> io::Result<OwnedFd> {

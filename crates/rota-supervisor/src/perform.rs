@@ -157,7 +157,8 @@ impl Supervisor {
 
     fn shutdown_complete(self: &Rc<Self>) {
         self.with(|state| {
-            for app in state.apps.values() {
+            let gone = state.apps.values().filter(|_| !state.leaves_sockets);
+            for app in gone {
                 crate::listen::remove_files(&app.sockets);
             }
         });

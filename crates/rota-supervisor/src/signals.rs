@@ -22,9 +22,13 @@ impl Supervisor {
             Signal::HUP | Signal::USR2 => self.reload_all(),
             Signal::TERM | Signal::INT => {
                 let again = self.with(|state| state.stopping);
+                self.leave_sockets();
                 self.shut_down_by_signal(again, Caller::default());
             }
-            Signal::QUIT => self.shut_down(true, Caller::default()),
+            Signal::QUIT => {
+                self.leave_sockets();
+                self.shut_down(true, Caller::default());
+            }
             Signal::USR1 => self.reopen_logs(),
             Signal::TTIN => self.scale_all(1),
             Signal::TTOU => self.scale_all(-1),

@@ -23,6 +23,7 @@ use crate::output::LogHub;
 use crate::progress::RolloutPosition;
 use crate::record::Recorder;
 use crate::renewal::Renewals;
+use crate::stored::Stored;
 use crate::survivors::Survivors;
 use crate::worker::Workers;
 
@@ -39,6 +40,8 @@ pub struct Supervisor {
     pub keeper_pid: u32,
     /// The version of the program that the keeper runs.
     pub keeper_version: String,
+    /// Who has started the keeper keeps sockets for the next one.
+    pub(crate) keeps_sockets: bool,
     /// When this supervisor began.
     pub started_at: u64,
     /// CPUs that this process may use.
@@ -91,12 +94,16 @@ pub struct State {
     pub stopping_since: Option<u64>,
     /// What it exits with, if that is decided.
     pub exit_code: Option<u8>,
+    /// The daemon ends, and sockets stay open for the next one.
+    pub(crate) leaves_sockets: bool,
     /// Some worker ended by itself with something else than success (for the exit code of `rota run`).
     pub something_failed: bool,
     /// The command that has asked for another program.
     pub upgrading: Option<CommandId>,
     /// Workers that a daemon before has left behind.
     pub(crate) survivors: Survivors,
+    /// Sockets that are open since a daemon before.
+    pub(crate) stored: Stored,
     /// Files that are watched, and schedules that are kept.
     pub(crate) renewals: Renewals,
     /// What the keeper has not been told of yet.
@@ -115,6 +122,8 @@ pub struct Parts {
     pub keeper_pid: u32,
     /// The version of the program that the keeper runs.
     pub keeper_version: String,
+    /// Who has started the keeper keeps sockets for the next one.
+    pub(crate) keeps_sockets: bool,
     /// What it can do with control groups.
     pub holding: Holding,
     /// The line to the keeper.
@@ -145,6 +154,7 @@ impl Supervisor {
             run: parts.run,
             keeper_pid: parts.keeper_pid,
             keeper_version: parts.keeper_version,
+            keeps_sockets: parts.keeps_sockets,
             holding: parts.holding,
             started_at: unix_millis(),
             cpus: u32::try_from(rota_sys::cpus::available()).unwrap_or(u32::MAX),
@@ -168,9 +178,11 @@ impl Supervisor {
                 stopping: false,
                 stopping_since: None,
                 exit_code: None,
+                leaves_sockets: false,
                 something_failed: false,
                 upgrading: None,
                 survivors: Survivors::default(),
+                stored: Stored::default(),
                 renewals: Renewals::default(),
                 changes: Changes::default(),
             }),
@@ -211,6 +223,7 @@ impl Supervisor {
             }
         });
         self.tend_survivors();
+        self.tend_stored();
         self.tend_renewals();
         self.wake();
     }

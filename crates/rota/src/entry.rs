@@ -128,6 +128,7 @@ fn keeper_options(flags: Flags) -> Result<rota_keeper::KeeperOptions, String> {
         flags.foreground,
     );
     options.groups = rota_keeper::Where::from_env();
+    options.stored = rota_keeper::handed_back();
     Ok(options)
 }
 

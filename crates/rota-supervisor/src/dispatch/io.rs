@@ -49,6 +49,8 @@ pub(super) struct Io {
     pub(super) keep: Box<dyn Keep>,
     /// Where connections are entered that nobody else has yet.
     pub(super) ledger: Ledger,
+    /// The daemon ends, and sockets stay open for the next one.
+    pub(super) leaves_sockets: bool,
     /// Lines wait until what they tell is saved.
     holding: bool,
     /// Workers for whom some wait.
@@ -67,6 +69,7 @@ impl Io {
             told_to_drain: HashSet::new(),
             keep,
             ledger: Ledger::none(),
+            leaves_sockets: false,
             holding: false,
             held: Vec::new(),
         }
@@ -261,8 +264,12 @@ impl Host for AppHost<'_> {
     }
 
     fn close(&mut self, id: SocketId) {
-        if let Some(listener) = self.io.sockets.close(self.app, id, &self.io.epoll) {
-            self.io.keep.drop_entry(&socket_key(listener));
+        let io = &mut *self.io;
+        if io.leaves_sockets && io.sockets.leave(self.app, id, &io.epoll) {
+            return;
+        }
+        if let Some(listener) = io.sockets.close(self.app, id, &io.epoll) {
+            io.keep.drop_entry(&socket_key(listener));
         }
     }
 

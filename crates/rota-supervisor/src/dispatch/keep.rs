@@ -23,6 +23,9 @@ pub trait Keep: Send {
 
     /// Forgets an entry, and closes its descriptors.
     fn drop_entry(&mut self, key: &str);
+
+    /// What the entry holds is to outlive the keeper, too, where somebody keeps it for that.
+    fn share(&mut self, _key: &str) {}
 }
 
 /// The version of [`SocketEntry`] that is written, and the only one that is read.
@@ -123,10 +126,15 @@ impl Io {
             Ok(fd) => {
                 let blob = entry_of(socket, key, address);
                 self.keep.put(&socket_key(number), blob, Some(vec![fd]));
+                self.keep.share(&socket_key(number));
             }
             Err(error) => (self.events)(DispatchEvent::Trouble {
                 what: format!("the socket at {address} cannot be kept safe: {error}"),
             }),
+        }
+        // Now that it lies there as a listener's.
+        for key in self.sockets.recovered.claimed() {
+            (self.events)(DispatchEvent::Claimed { key });
         }
     }
 }

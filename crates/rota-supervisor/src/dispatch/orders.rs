@@ -57,6 +57,11 @@ impl Shell {
             Order::Recover { app, fd } => self.io.sockets.recovered.add(app, fd),
             Order::BindBeside { app } => self.io.sockets.recovered.bind_beside(app),
             Order::EndRecovery { app } => self.io.sockets.recovered.end(app),
+            Order::Store { key, fd } => self.io.sockets.recovered.store(key, fd),
+            Order::TakeStored { key } => self.io.sockets.recovered.take_out(&key),
+            Order::EndStored => self.io.sockets.recovered.end_stored(),
+            Order::LeaveSockets => self.io.leaves_sockets = true,
+            Order::Ping { number } => (self.io.events)(DispatchEvent::Alive { number }),
             Order::CloseIdleListeners { app } => {
                 self.with_primary(app, |primary, host, _| primary.close_idle(host));
             }

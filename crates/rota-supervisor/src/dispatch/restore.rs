@@ -27,6 +27,8 @@ pub struct Restored {
     pub ledger: Ledger,
     /// Connections that the process before had, entered there.
     pub rescued: Vec<Rescued>,
+    /// As after [`super::DispatchCommand::LeaveSockets`].
+    pub leaves_sockets: bool,
 }
 
 /// A worker that was there before.
@@ -82,6 +84,7 @@ impl Shell {
     pub(super) fn adopt(&mut self, restored: Restored) -> Adopted {
         let mut complaints = Vec::new();
         self.io.ledger = restored.ledger;
+        self.io.leaves_sockets = restored.leaves_sockets;
         let mut sockets = self.sort_sockets(restored.listeners, &mut complaints);
         for (app, blob) in restored.apps {
             match read_primary(&blob) {
@@ -146,6 +149,8 @@ impl Shell {
             if let Some((number, entry, fd)) = found.filter(|(_, entry, _)| entry.key == key) {
                 let socket = Socket::new(app, id, fd, entry.ours, entry.file);
                 self.io.sockets.adopt(number, socket);
+                // A process of an earlier version has not.
+                self.io.keep.share(&socket_key(number));
                 continue;
             }
             match self.io.sockets.open_again(app, id, &bind, &name) {
@@ -167,6 +172,10 @@ impl Shell {
 
     /// Closes sockets of which no primary knows: their opening or closing was under way.
     fn end_unclaimed(&mut self, sockets: Unclaimed, complaints: &mut Vec<String>) {
+        if self.io.leaves_sockets {
+            // Its listener has ended with the daemon, and it is the next one's.
+            return;
+        }
         for ((app, id), (number, entry, fd)) in sockets {
             complaints.push(format!(
                 "nobody knows of the socket at {} of app {app}: it is closed",

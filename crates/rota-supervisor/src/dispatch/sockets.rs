@@ -157,8 +157,11 @@ impl Sockets {
             _ => None,
         };
         let wanted = recovered::Wanted::of(what, first);
-        if let Some(bound) = wanted.and_then(|wanted| self.recovered.take(app, &wanted)) {
-            return Ok(bound);
+        if let Some(wanted) = wanted {
+            let user = self.acting.get(&app).map(|user| user.uid);
+            if let Some(bound) = self.recovered.take(app, &wanted, user) {
+                return Ok(bound);
+            }
         }
         match what {
             Bind::Tcp {
@@ -212,15 +215,28 @@ impl Sockets {
 
     /// Closes a socket; returns its number.
     pub(super) fn close(&mut self, app: u32, id: SocketId, epoll: &OwnedFd) -> Option<u64> {
+        let (number, socket) = self.remove(app, id, epoll)?;
+        // Where that fails a file stays, as that of a server that was killed.
+        let _ = self.as_user_of(app, || socket.end());
+        Some(number)
+    }
+
+    /// Closes our copy of a socket, and no other: whoever has one listens. False for one with a file: if nobody goes on
+    /// with it, the file would be in the way of the app's next start.
+    pub(super) fn leave(&mut self, app: u32, id: SocketId, epoll: &OwnedFd) -> bool {
+        let known = self.get(app, id);
+        let has_file = known.is_some_and(|(_, socket)| socket.path.is_some());
+        !has_file && self.remove(app, id, epoll).is_some()
+    }
+
+    fn remove(&mut self, app: u32, id: SocketId, epoll: &OwnedFd) -> Option<(u64, Socket)> {
         let number = self.by_id.remove(&(app, id))?;
         let socket = self.by_number.remove(&number)?;
         // A duplicate elsewhere would keep the registration alive.
         if socket.armed {
             let _ = epoll::delete(epoll, &socket.fd);
         }
-        // Where that fails a file stays, as that of a server that was killed.
-        let _ = self.as_user_of(app, || socket.end());
-        Some(number)
+        Some((number, socket))
     }
 
     /// Watches the socket for connections, or ceases to. A socket from which workers accept by

@@ -115,6 +115,29 @@ pub enum DispatchCommand {
         /// The app.
         app: u32,
     },
+    /// A socket that has been open since a daemon before, whose app is not known: whoever asks for its address gets it,
+    /// and [`DispatchEvent::Claimed`] is said.
+    Store {
+        /// The key of its entry with the keeper.
+        key: String,
+        /// The socket.
+        fd: OwnedFd,
+    },
+    /// Such a socket is somebody else's from now on.
+    TakeStored {
+        /// The key of its entry.
+        key: String,
+    },
+    /// Those that are left listen no more, whoever has a copy.
+    EndStored,
+    /// The daemon ends: sockets that are closed from now on stay open in the copies that others have, and with the
+    /// keeper, for the next daemon. Not those with a file.
+    LeaveSockets,
+    /// Answered by [`DispatchEvent::Alive`].
+    Ping {
+        /// To be repeated.
+        number: u64,
+    },
     /// Closes the app's listeners that no worker uses, if a worker shows that it serves without them. Send it when a
     /// rollout has ended: the new code may listen elsewhere.
     RetireIdleListeners {
@@ -221,6 +244,16 @@ pub enum DispatchEvent {
         worker: u64,
         /// What it did, for people.
         what: String,
+    },
+    /// A stored socket is a listener's now.
+    Claimed {
+        /// The key of the entry as which it was stored.
+        key: String,
+    },
+    /// The answer to [`DispatchCommand::Ping`].
+    Alive {
+        /// As in the question.
+        number: u64,
     },
     /// The dispatcher itself had trouble (no descriptors left, accept failed), for the log.
     Trouble {
@@ -332,6 +365,11 @@ impl fmt::Debug for DispatchCommand {
             Self::Recover { app, .. } => write!(f, "Recover(app {app})"),
             Self::BindBeside { app } => write!(f, "BindBeside({app})"),
             Self::EndRecovery { app } => write!(f, "EndRecovery({app})"),
+            Self::Store { key, .. } => write!(f, "Store({key})"),
+            Self::TakeStored { key } => write!(f, "TakeStored({key})"),
+            Self::EndStored => f.write_str("EndStored"),
+            Self::LeaveSockets => f.write_str("LeaveSockets"),
+            Self::Ping { number } => write!(f, "Ping({number})"),
             Self::RetireIdleListeners { app } => write!(f, "RetireIdleListeners({app})"),
             Self::CloseIdleListeners { app } => write!(f, "CloseIdleListeners({app})"),
             Self::RemoveApp { app } => write!(f, "RemoveApp({app})"),

@@ -8,7 +8,6 @@ use rota_engine::{AppId, Command, Event, Generation, Policy, Slot};
 
 use super::order::in_order;
 use super::prepare::prepare;
-use crate::listen;
 use crate::operations::Caller;
 use crate::supervisor::{Supervisor, unix_millis};
 
@@ -108,7 +107,8 @@ impl Supervisor {
             (entry.sockets.is_empty() && !spec.listen.is_empty()).then(|| spec.clone())
         });
         let Some(spec) = spec else { return Ok(()) };
-        let sockets = listen::open(&spec)
+        let sockets = self
+            .listen_for(&spec)
             .map_err(|error| ApiError::new(rota_api::ErrorCode::AddressInUse, error.to_string()))?;
         self.own_sockets(app, sockets);
         self.save_app(app);

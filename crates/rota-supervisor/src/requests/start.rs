@@ -10,7 +10,6 @@ use rota_engine::{AppId, Command, Event, Generation, SlotStatus, SlotView};
 use super::order::in_order;
 use super::prepare::prepare;
 use crate::apps::{App, Prepared};
-use crate::listen;
 use crate::operations::Caller;
 use crate::supervisor::{State, Supervisor, unix_millis};
 
@@ -67,11 +66,7 @@ impl Supervisor {
     ) {
         let name = prepared.spec.name.as_str().to_owned();
         let policy = prepared.policy(self.cpus);
-        let sockets = match self.recovered_listen(&prepared.spec) {
-            Some(sockets) => Ok(sockets),
-            None => listen::open(&prepared.spec),
-        };
-        let sockets = match sockets {
+        let sockets = match self.listen_for(&prepared.spec) {
             Ok(sockets) => sockets,
             Err(error) if known.is_some_and(|app| self.same_sockets(app, &prepared.spec)) => {
                 // The app's own sockets are in the way: they are kept.

@@ -18,6 +18,8 @@ pub(crate) struct SavedDaemon {
     pub(crate) stopping_since: Option<u64>,
     /// What it exits with, if that is decided.
     pub(crate) exit_code: Option<u8>,
+    /// Sockets stay open for the next daemon.
+    pub(crate) leaves_sockets: bool,
     /// For the exit code of `rota run`.
     pub(crate) something_failed: bool,
     /// The command that has asked for another program.

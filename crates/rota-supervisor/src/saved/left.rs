@@ -51,6 +51,8 @@ pub(crate) struct Left {
     pub(crate) listeners: Vec<(String, Vec<u8>, OwnedFd)>,
     /// The dispatcher's state of each app.
     pub(crate) primaries: Vec<(u32, Vec<u8>)>,
+    /// Sockets that the manager of the service has kept, by the keys of their entries.
+    pub(crate) stored: Vec<(String, OwnedFd)>,
     /// Lines to the shadows of earlier supervisors, by the number of their lives.
     pub(crate) shadows: BTreeMap<u32, OwnedFd>,
     /// Processes.
@@ -126,6 +128,10 @@ impl Left {
             ("shadow", number) => {
                 let line = fds.pop().ok_or("its descriptor is missing")?;
                 self.shadows.insert(parse(number)?, line);
+            }
+            ("stored", _) => {
+                let socket = fds.pop().ok_or("its descriptor is missing")?;
+                self.stored.push((key.to_owned(), socket));
             }
             ("primary", number) => self.primaries.push((parse(number)?, blob)),
             _ => return Err("it is of a kind that this rota does not know".to_owned()),

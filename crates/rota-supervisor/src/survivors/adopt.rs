@@ -6,7 +6,6 @@ use std::rc::Rc;
 use rota_engine::{AppFacts, AppId, SlotFacts};
 
 use crate::apps::App;
-use crate::listen;
 use crate::record::DesiredApp;
 use crate::supervisor::Supervisor;
 
@@ -95,10 +94,9 @@ impl Supervisor {
             false => desired.due_slots(),
         };
         let prepared = Rc::new(desired.prepared);
-        let sockets = match self.recovered_listen(&prepared.spec) {
-            _ if !wanted => Ok(Vec::new()),
-            Some(sockets) => Ok(sockets),
-            None => listen::open(&prepared.spec),
+        let sockets = match wanted {
+            true => self.listen_for(&prepared.spec),
+            false => Ok(Vec::new()),
         };
         let (sockets, wanted) = match sockets {
             Ok(sockets) => (sockets, wanted),

@@ -20,6 +20,8 @@ mod meet;
 mod sockets;
 mod tend;
 
+pub(crate) use sockets::{is_at, is_reachable};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -128,6 +130,12 @@ impl Survivors {
     pub(crate) fn put_by(&mut self, names: &BTreeSet<String>) -> Vec<DesiredApp> {
         let is = |app: &mut DesiredApp| names.contains(app.name());
         self.pending.extract_if(.., is).collect()
+    }
+
+    /// Whether they listen on the socket of this number.
+    pub(crate) fn have(&self, number: u64) -> bool {
+        let mut sockets = self.sockets.values().flatten();
+        sockets.any(|fd| rustix::fs::fstat(fd).is_ok_and(|stat| stat.st_ino == number))
     }
 
     /// The app has been deleted.

@@ -56,6 +56,16 @@ fn is_gone(error: &io::Error) -> bool {
     gone.contains(&error.raw_os_error())
 }
 
+/// A server that clients can reach: the file of a Unix socket may have gone.
+pub(crate) fn is_reachable(fd: &OwnedFd) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    let is_socket = |path: &PathBuf| {
+        let data = std::fs::symlink_metadata(path);
+        data.is_ok_and(|data| data.file_type().is_socket())
+    };
+    is_server(fd) && path(fd).as_ref().is_none_or(is_socket)
+}
+
 fn is_server(fd: &OwnedFd) -> bool {
     match socket_type(fd) {
         Ok(SocketType::STREAM) => socket_acceptconn(fd) == Ok(true),
@@ -121,7 +131,8 @@ impl Supervisor {
     }
 }
 
-fn is_at(fd: &OwnedFd, target: &ListenTarget, spec: &AppSpec) -> bool {
+/// Whether it is the socket of this `--listen`.
+pub(crate) fn is_at(fd: &OwnedFd, target: &ListenTarget, spec: &AppSpec) -> bool {
     if socket_type(fd) != Ok(SocketType::STREAM) {
         return false;
     }
@@ -164,7 +175,10 @@ mod tests {
         let here = SocketAddr::from(([127, 0, 0, 1], port));
         assert!(!is_at(&any, &ListenTarget::Tcp(here), &spec));
         let unix: OwnedFd = UnixListener::bind(folder.path().join("s")).unwrap().into();
+        assert!(is_reachable(&any) && is_reachable(&unix));
         assert!(is_at(&unix, &ListenTarget::Unix("s".into()), &spec));
         assert!(!is_at(&unix, &ListenTarget::Unix("t".into()), &spec));
+        std::fs::remove_file(folder.path().join("s")).unwrap();
+        assert!(!is_reachable(&unix));
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use rota_config::Span;
 
 /// What starts services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,6 +29,10 @@ pub struct StartupArgs {
     /// Take from the daemon and its apps what most of them do not need; sudo does not work in apps then
     #[arg(long)]
     pub harden: bool,
+
+    /// Let systemd end and start everything again when the keeper has given no sign for so long: 30s, 2m
+    #[arg(long, value_name = "TIME")]
+    pub watchdog: Option<Span>,
 
     /// Overwrite a file that rota has not written
     #[arg(short, long)]

@@ -31,6 +31,17 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 const API_FD: i32 = 3;
 const LOCK_FD: i32 = 4;
 
+/// What a manager tells the process that it has started, and nobody else.
+const OF_THE_MANAGER: [&str; 7] = [
+    "NOTIFY_SOCKET",
+    "FDSTORE",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PID",
+];
+
 /// What makes a process the daemon of a home.
 struct Claim {
     api: OwnedFd,
@@ -194,7 +205,7 @@ fn spawn_keeper(home: &Home, claim: Claim) -> Result<u64, Failure> {
     spawn.args.extend(args.to_args());
     // Whoever waits for notices waits for its own child's, which this one is not.
     spawn.env = std::env::vars_os()
-        .filter(|(name, _)| name != "NOTIFY_SOCKET")
+        .filter(|(name, _)| !OF_THE_MANAGER.iter().any(|own| name == own))
         .collect();
     spawn.env.push(("ROTA_HOME".into(), home.path().into()));
     // Not to stand in the way of a file system that is to be unmounted.

@@ -12,6 +12,7 @@ mod service;
 mod systemd;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rota_api::ExitCode;
 
@@ -22,8 +23,19 @@ use crate::failure::{Done, Failure, Stop};
 use init::Init;
 use service::Service;
 
+/// A shorter time would be a danger to what works.
+const SHORTEST_WATCHDOG: Duration = Duration::from_secs(1);
 /// A file of ours has this in it; others are left alone.
 const MARK: &str = "Written by `rota startup`";
+
+/// What systemd can do beyond the usual.
+#[derive(Debug, Clone, Copy, Default)]
+struct Extras {
+    /// Takes from apps what most of them do not need.
+    harden: bool,
+    /// Ends a keeper that has given no sign for so long.
+    watchdog: Option<Duration>,
+}
 
 /// What is written, and what is called.
 #[derive(Debug)]
@@ -36,7 +48,11 @@ struct Plan {
 pub(super) fn install(context: &Context, args: &StartupArgs) -> Done {
     let service = Service::of(context, &args.place)?;
     let init = Init::of(&args.place)?;
-    let plan = plan(init, &service, args.harden)?;
+    let extras = Extras {
+        harden: args.harden,
+        watchdog: args.watchdog.map(|time| time.duration()),
+    };
+    let plan = plan(init, &service, extras)?;
     let mut out = context.out();
     if args.print {
         out.bytes(plan.text.as_bytes())?;
@@ -57,7 +73,7 @@ pub(super) fn install(context: &Context, args: &StartupArgs) -> Done {
 pub(super) fn remove(context: &Context, args: &UnstartupArgs) -> Done {
     let service = Service::of(context, &args.place)?;
     let init = Init::of(&args.place)?;
-    let plan = plan(init, &service, false)?;
+    let plan = plan(init, &service, Extras::default())?;
     install::may_install(&service, "unstartup")?;
     let mut out = context.out();
     for line in install::remove(init, &service, &plan, args.force)? {
@@ -67,9 +83,17 @@ pub(super) fn remove(context: &Context, args: &UnstartupArgs) -> Done {
     Ok(ExitCode::Ok)
 }
 
-fn plan(init: Init, service: &Service, harden: bool) -> Result<Plan, Stop> {
-    if harden && init != Init::Systemd {
-        return Err(Failure::usage("--harden is for systemd").into());
+fn plan(init: Init, service: &Service, extras: Extras) -> Result<Plan, Stop> {
+    for (flag, set) in [
+        ("--harden", extras.harden),
+        ("--watchdog", extras.watchdog.is_some()),
+    ] {
+        if set && init != Init::Systemd {
+            return Err(Failure::usage(format!("{flag} is for systemd")).into());
+        }
+    }
+    if extras.watchdog.is_some_and(|time| time < SHORTEST_WATCHDOG) {
+        return Err(Failure::usage("--watchdog: less than a second ends what is only busy").into());
     }
     if service.user_level && init != Init::Systemd {
         return Err(Failure::usage(
@@ -82,7 +106,7 @@ fn plan(init: Init, service: &Service, harden: bool) -> Result<Plan, Stop> {
     Ok(match init {
         Init::Systemd => Plan {
             path: systemd::folder(service).join(format!("{name}.service")),
-            text: systemd::unit(service, harden),
+            text: systemd::unit(service, extras),
             mode: 0o644,
         },
         Init::OpenRc => Plan {

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::MARK;
 use super::service::Service;
+use super::{Extras, MARK};
 
 /// What takes something away from the daemon and its apps. Of a service that is not root's any of it includes
 /// `NoNewPrivileges`.
@@ -18,6 +18,9 @@ const HARDENING: [&str; 9] = [
     "RestrictSUIDSGID=yes",
     "LockPersonality=yes",
 ];
+
+/// How many listening sockets systemd keeps while the daemon is started again.
+const SOCKETS_MAX: u32 = 1024;
 
 /// Those that take nothing from apps of root's daemon that apps need.
 const OF_ROOT: [&str; 3] = [
@@ -47,7 +50,7 @@ pub(super) fn folder(service: &Service) -> PathBuf {
 }
 
 /// The unit's text.
-pub(super) fn unit(service: &Service, harden: bool) -> String {
+pub(super) fn unit(service: &Service, extras: Extras) -> String {
     let mut text = format!(
         "# {MARK}; `rota unstartup` removes it.\n\
          # At boot, and after an end that nobody has asked for, what ran runs again. `rota kill` ends the service.\n\n"
@@ -55,8 +58,9 @@ pub(super) fn unit(service: &Service, harden: bool) -> String {
     text.push_str(&head(service));
     text.push_str(&starting(service));
     text.push_str(&stopping());
+    text.push_str(&keeping(extras));
     text.push_str(&resources(service));
-    text.push_str(&hardening(service, harden));
+    text.push_str(&hardening(service, extras.harden));
     let target = match service.user_level {
         true => "default.target",
         false => "multi-user.target",
@@ -121,6 +125,24 @@ fn stopping() -> String {
      # One worker that is out of memory is rota's business.\n\
      OOMPolicy=continue\n"
         .to_owned()
+}
+
+/// What systemd has of a daemon that is killed, and how it knows of one that hangs.
+fn keeping(extras: Extras) -> String {
+    let mut text = format!(
+        "# The apps' listening sockets stay open while the daemon is started again: clients wait instead of being refused.\n\
+         FileDescriptorStoreMax={SOCKETS_MAX}\n\
+         # What systemd itself says since version 254.\n\
+         Environment=\"FDSTORE={SOCKETS_MAX}\"\n"
+    );
+    match extras.watchdog {
+        Some(time) => text.push_str(&format!("WatchdogSec={}ms\n", time.as_millis())),
+        None => text.push_str(
+            "# As by --watchdog. Not on unasked: a machine that stands still for longer would lose all workers by it.\n\
+             #WatchdogSec=2min\n",
+        ),
+    }
+    text
 }
 
 fn resources(service: &Service) -> String {

@@ -1,6 +1,7 @@
 //! What ran comes back: after a reboot, after `rota kill`, by the service that starts at boot.
 
 mod desired;
+mod kept;
 mod notify;
 mod service;
 

@@ -36,6 +36,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
         (&["--user-level"], name),
         (&["--user-level", "--harden"], name),
         (&["--service-name", "rota-other"], other),
+        (&["--watchdog", "90s"], name),
     ] {
         let mut args = vec!["startup", "--print", "--init", "systemd"];
         args.extend(flags);
@@ -54,11 +55,15 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
             "KillMode=mixed",
             "Delegate=yes",
             "Restart=on-failure",
+            "FileDescriptorStoreMax=1024",
+            "Environment=\"FDSTORE=1024\"",
         ] {
             assert!(unit.lines().any(|l| l == line), "{line}\n{unit}");
         }
         let hard = unit.lines().any(|line| line == "NoNewPrivileges=yes");
         assert_eq!(hard, flags.contains(&"--harden"));
+        let watched = unit.lines().any(|line| line == "WatchdogSec=90000ms");
+        assert_eq!(watched, flags.contains(&"--watchdog"), "{unit}");
         let home_line = format!("Environment=\"ROTA_HOME={}\"", home.rota_home().display());
         assert!(unit.contains(&home_line), "{unit}");
     }
@@ -128,12 +133,22 @@ fn files_of_others_are_left_alone() {
 #[test]
 fn what_cannot_be_is_told() {
     let home = Home::new();
-    let cases: [(&[&str], i32, &str); 5] = [
+    let cases: [(&[&str], i32, &str); 7] = [
         (&["--user", "nobody-of-that-name"], 2, "there is no user"),
         (
             &["--init", "sysv", "--harden"],
             2,
             "--harden is for systemd",
+        ),
+        (
+            &["--init", "openrc", "--watchdog", "1m"],
+            2,
+            "--watchdog is for systemd",
+        ),
+        (
+            &["--init", "systemd", "--watchdog", "20ms"],
+            2,
+            "less than a second",
         ),
         (
             &["--init", "openrc", "--user-level"],
