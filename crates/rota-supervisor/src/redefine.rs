@@ -12,7 +12,7 @@ impl Supervisor {
     pub(crate) fn take_settings_over(self: &Rc<Self>, app: AppId, generation: Generation) {
         let changed = self.with(|state| {
             let prepared = state.apps.get(&app)?.prepared(generation).cloned()?;
-            let mut changed = Vec::new();
+            let (mut changed, mut redirected) = (Vec::new(), false);
             for (&id, worker) in &mut state.workers {
                 let view = state.engine.worker(rota_engine::WorkerId(id));
                 let meant =
@@ -23,13 +23,24 @@ impl Supervisor {
                 let (old, new) = (&worker.prepared.spec, &prepared.spec);
                 let limits = worker.limits.redraw(&old.limits, &new.limits);
                 let pulse = old.agent != new.agent;
+                if old.logs != new.logs {
+                    for reader in &worker.output {
+                        self.logs.redirect(reader, &new.logs, &new.cwd);
+                    }
+                    redirected = true;
+                }
                 worker.generation = generation;
                 worker.prepared = Rc::clone(&prepared);
                 changed.push((id, limits, pulse));
             }
-            Some(changed)
+            let files = redirected.then(|| prepared.spec.name.to_string());
+            Some((changed, files))
         });
-        for (worker, limits, pulse) in changed.unwrap_or_default() {
+        let (changed, files) = changed.unwrap_or_default();
+        if let Some(name) = files {
+            self.logs.release_files(&name);
+        }
+        for (worker, limits, pulse) in changed {
             self.save_worker(worker);
             if limits {
                 self.watch_limits(worker);

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::key::Takes;
 use super::keys::KEYS;
+use super::meaning::{meaning, says};
 use super::origins::{Origins, env_differences, same_but_for_env};
 use crate::AppSpec;
 
@@ -52,21 +53,22 @@ impl Changes {
     }
 }
 
-/// What is different between an app as it is and as it is to be. What merely happened to be in the shell does not count.
+/// What is different between an app as it is and as it is to be. What merely happened to be in the shell does not count,
+/// nor does another way to say the same.
 pub fn changes(old: (&AppSpec, Option<&Origins>), new: (&AppSpec, Option<&Origins>)) -> Changes {
     let mut changes = Changes::default();
+    let (before, after) = (meaning(old.0), meaning(new.0));
     for key in KEYS {
-        let (before, after) = (key.value(old.0), key.value(new.0));
-        if before != after {
+        if says(key, &before) != says(key, &after) {
             changes.settings.push(Change {
                 key: key.name,
-                old: before,
-                new: after,
+                old: key.value(old.0),
+                new: key.value(new.0),
                 takes: key.takes,
             });
         }
     }
-    if changes.settings.is_empty() && !same_but_for_env(old.0, new.0) {
+    if changes.settings.is_empty() && !same_but_for_env(&before, &after) {
         changes.settings.push(Change {
             key: "other settings",
             old: Json::Null,
@@ -135,7 +137,46 @@ mod tests {
             spec.env.set("A", "1");
         };
         assert_eq!(takes(port), Some(Takes::Sockets));
+        let watched = |spec: &mut AppSpec| spec.watch = Some(crate::WatchSpec::default());
+        assert_eq!(takes(watched), Some(Takes::Nothing));
+        let written = |spec: &mut AppSpec| spec.logs.out = Some("out.log".into());
+        assert_eq!(takes(written), Some(Takes::Nothing));
         let nameless = |spec: &mut AppSpec| spec.compat.pm2 = true;
         assert_eq!(takes(nameless), Some(Takes::Workers));
+    }
+    #[test]
+    fn what_says_nothing_is_no_change() {
+        let keys = |old: &AppSpec, new: &AppSpec| {
+            let found = between(old, new).settings;
+            found.iter().map(|change| change.key).collect::<Vec<_>>()
+        };
+        let mut watching = spec();
+        watching.watch = Some(crate::WatchSpec::default());
+        watching.cron = Some(crate::CronSpec::new("@daily"));
+        watching.probe = Some(crate::Probe::from(
+            "tcp://127.0.0.1:1".parse::<crate::ProbeTarget>().unwrap(),
+        ));
+        assert_eq!(keys(&spec(), &watching), ["probe", "watch", "cron"]);
+        assert_eq!(keys(&watching, &spec()), ["probe", "watch", "cron"]);
+        let mut slower = watching.clone();
+        slower.watch.as_mut().unwrap().delay = crate::Span::new(std::time::Duration::from_secs(1));
+        assert_eq!(
+            between(&watching, &slower).settings[0].old,
+            serde_json::json!("200ms")
+        );
+        assert_eq!(
+            keys(&spec(), &slower),
+            ["probe", "watch", "watch_delay", "cron"]
+        );
+
+        let (mut one, mut other) = (spec(), spec());
+        one.logs.out = Some("logs/out.log".into());
+        other.logs.out = Some("/srv/./logs/out.log".into());
+        one.logs.time = Some(String::new());
+        one.restart.backoff = Some(crate::Span::default());
+        one.compat.instance_var = Some("NODE_APP_INSTANCE".to_owned());
+        one.listen = vec!["unix:app.sock".parse().unwrap()];
+        other.listen = vec!["/srv/app.sock".parse().unwrap()];
+        assert_eq!(between(&one, &other), Changes::default());
     }
 }

@@ -12,6 +12,7 @@ mod graph;
 mod key;
 mod keys;
 mod kind;
+mod meaning;
 mod node;
 mod origins;
 mod problem;

@@ -238,14 +238,24 @@ impl LogFiles {
 
     /// Closes the app's files and forgets them; they stay on disk.
     pub fn remove_app(&mut self, app: &str) {
+        self.close_files_of(app, |_| false);
+    }
+
+    /// Closes the app's files: those that are still written are opened again at the next line, by the rules of then.
+    pub fn release(&mut self, app: &str) {
+        self.close_files_of(app, |file| file.torn);
+    }
+
+    fn close_files_of(&mut self, app: &str, stays: impl Fn(&LogFile) -> bool) {
         let mut was_failing = false;
         self.files.retain(|_, file| {
-            let stays = *file.owner != *app;
-            if !stays {
-                self.open -= usize::from(file.open.is_some());
-                was_failing |= file.failure.is_some();
+            if *file.owner != *app {
+                return true;
             }
-            stays
+            self.open -= usize::from(file.open.take().is_some());
+            was_failing |= file.failure.take().is_some();
+            file.rotate_after = None;
+            stays(file)
         });
         if was_failing {
             self.recovered();

@@ -23,7 +23,7 @@ use super::journal::Journal;
 use super::queue::Queue;
 use super::readback::{Logs, Past, Wanted};
 use super::reader::{READ_SIZE, Reader};
-use super::route::Route;
+use super::route::{Route, Routing};
 use super::split::{Piece, Splitter};
 use super::tail::Tail;
 use super::tend::Tender;
@@ -153,6 +153,17 @@ impl LogHub {
             Rc::clone(inspectors.entry(source.worker).or_default())
         });
         Reader::start(Rc::clone(&self.shared), source, route, inspector, fd)
+    }
+
+    /// What the reader takes from now on goes where these settings say.
+    pub fn redirect(&self, reader: &Reader, logs: &LogSpec, cwd: &Path) {
+        let route = Route::of(&self.shared.dir, cwd, logs, reader.source());
+        reader.redirect(route);
+    }
+
+    /// Closes the app's files: those that are still written are opened again at the next line, by the rules of then.
+    pub fn release_files(&self, app: &str) {
+        self.order(FileJob::Release(app.into()));
     }
 
     /// The last lines that the worker wrote to standard error.
@@ -369,7 +380,7 @@ fn block_signals_of_writing() -> io::Result<()> {
 /// A source, with what is needed again and again.
 pub(super) struct Origin {
     pub source: Arc<Source>,
-    pub route: Arc<Route>,
+    pub routing: Rc<Routing>,
     /// Only for standard error.
     pub inspector: Option<Rc<InspectorWatch>>,
     /// What was written last will be continued.
@@ -378,10 +389,18 @@ pub(super) struct Origin {
     pub shown: Cell<usize>,
 }
 
+impl Origin {
+    /// Where its next piece goes.
+    pub fn route(&self) -> Arc<Route> {
+        self.routing.route(self.within_line.get())
+    }
+}
+
 /// What one read brings, on its way to everybody.
 struct Batch<'a> {
     shared: &'a Shared,
     from: &'a Origin,
+    route: Arc<Route>,
     followed: bool,
     /// `None`: as it was read.
     show: Option<ShowAs>,
@@ -394,7 +413,8 @@ struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     fn new(shared: &'a Shared, from: &'a Origin) -> Self {
-        let named = |terminal: &TerminalSink| match from.route.show {
+        let route = from.route();
+        let named = |terminal: &TerminalSink| match route.show {
             Some(ShowAs::Raw) => None,
             None => terminal.names_workers().then_some(ShowAs::Prefix),
             show => show,
@@ -404,6 +424,7 @@ impl<'a> Batch<'a> {
             from,
             followed: shared.followers.borrow().want(&from.source),
             show: shared.terminal.as_ref().and_then(named),
+            route,
             time: now(),
             file: Vec::new(),
             terminal: Vec::new(),
@@ -415,7 +436,7 @@ impl<'a> Batch<'a> {
     /// False: lines need not be told apart.
     fn looks_at_lines(&self) -> bool {
         let errors = self.from.source.stream == Stream::Err;
-        errors || self.followed || self.show.is_some() || self.from.route.journald
+        errors || self.followed || self.show.is_some() || self.route.journald
     }
 
     fn add(&mut self, piece: Piece<'_>) {
@@ -442,7 +463,7 @@ impl<'a> Batch<'a> {
         if let (Some(show), Some(terminal)) = (self.show, &self.shared.terminal) {
             terminal.format(source, show, self.time, piece, &mut self.terminal);
         }
-        if self.from.route.journald {
+        if self.route.journald {
             self.shared.journal.send(source, piece.bytes);
         }
     }
@@ -474,13 +495,13 @@ impl<'a> Batch<'a> {
                 terminal.send(stream, self.terminal, self.lines);
             }
         }
-        if self.file.is_empty() || self.from.route.files.is_empty() {
+        if self.file.is_empty() || self.route.files.is_empty() {
             return false;
         }
         let (size, lines) = (self.file.len(), self.lines);
         let chunk = Chunk {
             source: Arc::clone(&self.from.source),
-            route: Arc::clone(&self.from.route),
+            route: self.route,
             bytes: self.file,
             lines,
             time: self.time,

@@ -23,7 +23,7 @@ use super::consume::Consume;
 use super::form;
 use super::hub::{LAST_PATIENCE, Origin, Shared};
 use super::inspector::{InspectorFilter, InspectorWatch};
-use super::route::Route;
+use super::route::{Route, Routing};
 use super::split::{MAX_LINE, Piece, Splitter, character_boundary};
 use super::{LineEnd, Source, Stream};
 
@@ -66,6 +66,8 @@ pub fn worker_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 pub struct Reader {
     task: JoinHandle<()>,
     finish: watch::Sender<bool>,
+    source: Arc<Source>,
+    routing: Rc<Routing>,
 }
 
 impl Reader {
@@ -88,11 +90,13 @@ impl Reader {
         )]
         let ready = AsyncFd::with_interest(Arc::clone(&pipe), Interest::READABLE)?;
         let (finish, finishing) = watch::channel(false);
+        let source = Arc::new(source);
+        let routing = Rc::new(Routing::new(route));
         let task = Task {
             shared,
             from: Origin {
-                source: Arc::new(source),
-                route: Arc::new(route),
+                source: Arc::clone(&source),
+                routing: Rc::clone(&routing),
                 inspector: inspector.clone(),
                 within_line: false.into(),
                 shown: 0.into(),
@@ -110,7 +114,19 @@ impl Reader {
         Ok(Self {
             task: spawn_local(task.run(finishing)),
             finish,
+            source,
+            routing,
         })
+    }
+
+    /// Whose output it is.
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What is passed on from now on goes this way.
+    pub(super) fn redirect(&self, route: Route) {
+        self.routing.change(route);
     }
 
     /// The process is gone: returns when everything that it wrote has been passed on. Descendants
@@ -357,8 +373,9 @@ impl Task {
     /// In JSON a stack trace is one record: the last lines wait a moment for those that belong to them. How much is
     /// whole already, and how long the rest may wait.
     fn held_back(&self, lines: &[u8], seen: usize, all: bool) -> Option<(usize, Duration)> {
-        let traces = self.from.route.format == LogFormat::Json
-            && !self.from.route.files.is_empty()
+        let route = self.from.route();
+        let traces = route.format == LogFormat::Json
+            && !route.files.is_empty()
             && self.from.source.stream == Stream::Err;
         if !traces || all {
             return None;

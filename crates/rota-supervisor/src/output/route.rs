@@ -1,5 +1,6 @@
 //! Where the output of a worker goes, and in which form.
 
+use std::cell::RefCell;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -57,6 +58,35 @@ impl Route {
     /// True if the file gets exactly what the worker wrote.
     pub fn is_verbatim(&self) -> bool {
         self.format == LogFormat::Plain && self.time.is_none()
+    }
+}
+
+/// The route of a stream, which may become another one between two lines.
+#[derive(Debug)]
+pub(super) struct Routing {
+    now: RefCell<Arc<Route>>,
+    next: RefCell<Option<Arc<Route>>>,
+}
+
+impl Routing {
+    pub fn new(route: Route) -> Self {
+        Self {
+            now: RefCell::new(Arc::new(route)),
+            next: RefCell::default(),
+        }
+    }
+
+    /// From the next line on.
+    pub fn change(&self, route: Route) {
+        self.next.replace(Some(Arc::new(route)));
+    }
+
+    /// The one that holds now; what was begun is ended where it was begun.
+    pub fn route(&self, within_line: bool) -> Arc<Route> {
+        if !within_line && let Some(next) = self.next.take() {
+            self.now.replace(next);
+        }
+        Arc::clone(&self.now.borrow())
     }
 }
 

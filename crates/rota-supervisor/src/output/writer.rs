@@ -39,6 +39,8 @@ pub(super) enum FileJob {
     Say(String),
     Reopen,
     RemoveApp(Arc<str>),
+    /// The app's files are written by other rules.
+    Release(Arc<str>),
     /// Everything before is written.
     Flushed(oneshot::Sender<()>),
 }
@@ -114,6 +116,7 @@ fn carry_out(files: &mut LogFiles, buffer: &mut Vec<u8>, job: FileJob) {
         FileJob::Say(line) => tell(&line),
         FileJob::Reopen => files.reopen(),
         FileJob::RemoveApp(app) => files.remove_app(&app),
+        FileJob::Release(app) => files.release(&app),
         FileJob::Flushed(reply) => {
             let _ = reply.send(());
         }

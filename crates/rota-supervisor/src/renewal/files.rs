@@ -39,6 +39,8 @@ impl Streak {
 pub(super) struct Watching {
     spec: WatchSpec,
     cwd: PathBuf,
+    /// The files that rota itself writes for it.
+    logs: Vec<PathBuf>,
     /// Tells one watcher from the next.
     number: u64,
     pub(super) folders: Option<u64>,
@@ -69,7 +71,9 @@ impl Supervisor {
         let begin = self.with(|state| {
             let renewals = &mut state.renewals;
             let same = renewals.watching.get(&app).map(|kept| {
-                wanted.is_some_and(|(spec, watch)| kept.spec == *watch && kept.cwd == spec.cwd)
+                wanted.is_some_and(|(spec, watch)| {
+                    kept.spec == *watch && kept.cwd == spec.cwd && kept.logs == logs(spec)
+                })
             });
             if same == Some(false) {
                 renewals.watching.remove(&app);
@@ -83,9 +87,9 @@ impl Supervisor {
     }
 
     fn watch_files(self: &Rc<Self>, app: AppId, number: u64, spec: &AppSpec, watch: &WatchSpec) {
-        let logs = [&spec.logs.out, &spec.logs.err, &spec.logs.joined];
-        let mut own: Vec<PathBuf> = logs.into_iter().flatten().cloned().collect();
-        own.push(self.home.root().to_owned());
+        let logs = logs(spec);
+        let home = self.home.root().to_owned();
+        let own = logs.iter().cloned().chain([home]).collect();
         let order = Order {
             roots: Watching::roots(spec),
             base: spec.cwd.clone(),
@@ -110,6 +114,7 @@ impl Supervisor {
         let kept = Watching {
             spec: watch.clone(),
             cwd: spec.cwd.clone(),
+            logs,
             number,
             folders: None,
             trouble,
@@ -178,6 +183,13 @@ impl Supervisor {
     }
 }
 
+/// The log files that have a place of their own.
+fn logs(spec: &AppSpec) -> Vec<PathBuf> {
+    let logs = [&spec.logs.out, &spec.logs.err, &spec.logs.joined];
+    let place = |path: &PathBuf| spec.cwd.join(path).components().collect();
+    logs.into_iter().flatten().map(place).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,5 +210,14 @@ mod tests {
         assert!(often[4]);
         assert!((0..4).all(|n| !told("/a", 100 + n * 20)), "not so soon");
         assert!(!told("/b", 200) && !told("/a", 201));
+    }
+    #[test]
+    fn own_log_files_are_known_by_their_whole_paths() {
+        let name = rota_config::AppName::new("a").unwrap();
+        let mut spec = AppSpec::new(name, "a.js", "/srv");
+        spec.logs.out = Some("./logs/out.log".into());
+        spec.logs.joined = Some("/var/log/all.log".into());
+        let paths = ["/srv/logs/out.log", "/var/log/all.log"].map(PathBuf::from);
+        assert_eq!(logs(&spec), paths);
     }
 }

@@ -221,3 +221,41 @@ async fn what_a_closed_hub_does_not_take_stays_in_the_pipe() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_stream_goes_another_way_from_the_next_line_on() {
+    within(async {
+        let fixture = Fixture::new(None);
+        let hub = &fixture.hub;
+        let (reader, mut worker) = fixture.attach(source("api", 0, 1, Stream::Out));
+        let mut live = hub.subscribe(Filter::default());
+        worker.write_all(b"one\n").unwrap();
+        assert_eq!(text(live.next().await).0, "one");
+        let elsewhere = LogSpec {
+            out: Some(fixture.dir.path().join("other.log")),
+            format: rota_config::LogFormat::Json,
+            ..LogSpec::default()
+        };
+        hub.redirect(&reader, &elsewhere, Path::new("/"));
+        hub.release_files("api");
+        worker.write_all(b"two\n").unwrap();
+        assert_eq!(text(live.next().await).0, "two");
+        // In the middle of a line that is written in pieces it stays where it is.
+        worker
+            .write_all("x".repeat(MAX_LINE + 10).as_bytes())
+            .unwrap();
+        assert_eq!(text(live.next().await).1, LineEnd::Broken);
+        hub.redirect(&reader, &LogSpec::default(), Path::new("/"));
+        worker.write_all(b"end\nthree\n").unwrap();
+        drop(worker);
+        reader.finish().await;
+        hub.flush().await;
+        let plain = fixture.log("api-out-0.log");
+        let other = fs::read_to_string(fixture.dir.path().join("other.log")).unwrap();
+        let first = other.lines().next().unwrap_or_default();
+        assert!(first.contains("\"text\":\"two\""), "{other}");
+        assert!(other.contains("xend"), "the long line is in one file");
+        assert!(plain == "one\n" || plain == "one\nthree\n", "{plain}");
+    })
+    .await;
+}

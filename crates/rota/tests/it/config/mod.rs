@@ -1,6 +1,7 @@
 //! rota.toml: from the file to what runs.
 
 mod apply;
+mod at_once;
 mod changes;
 mod export;
 mod order;
