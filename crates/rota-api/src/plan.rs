@@ -71,7 +71,7 @@ pub enum PlanAction {
     Define,
     /// More workers, or fewer.
     Scale,
-    /// It has to be deleted and started anew.
+    /// It has to be deleted and started anew: a new address of `listen` cannot be opened beside an old one.
     Recreate,
     /// It is taken away.
     Remove,

@@ -8,7 +8,7 @@
 mod support;
 
 use rota_node::Balance::{IpHash, ReusePort, RoundRobin, Shared};
-use rota_node::primary::{ListenerId, SocketId};
+use rota_node::primary::{Bind, ListenerId, SocketId};
 use serde_json::{Value, json};
 use support::{FIRST, World};
 
@@ -77,6 +77,39 @@ fn udp_is_always_shared() {
     world.say(1, r#"{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"0.0.0.0","port":53,"addressType":"udp4","fd":-1,"flags":4,"seq":3}"#);
     assert_eq!(reply(world.last(1))["type"], "dgram.Native");
     assert_eq!(world.primary.room(FIRST, 0), 0);
+}
+
+#[test]
+fn workers_name_what_they_have_inherited_by_numbers_of_their_own() {
+    let mut world = World::new(4);
+    world.host.descriptors = [((1, 3), 3), ((2, 3), 4)].into();
+    for worker in [1, 2] {
+        world.add(worker, 0, RoundRobin);
+        world.query(worker, "\"fd\":3");
+        assert_eq!(reply(world.last(worker))["errno"], 0);
+    }
+    let on = |world: &World| {
+        let open = world.host.open.values();
+        let number = |bind: &Bind| match bind {
+            Bind::Inherited { number, .. } => *number,
+            other => panic!("{other:?}"),
+        };
+        open.map(number).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        on(&world),
+        [3, 4],
+        "the same number, and not the same socket"
+    );
+    world.query(2, "\"fd\":4");
+    assert_eq!(
+        reply(world.last(2))["errno"],
+        -9,
+        "it has not inherited that"
+    );
+    world.remove(1);
+    world.primary.close_inherited(3, &mut world.host);
+    assert_eq!(on(&world), [4]);
 }
 
 #[test]

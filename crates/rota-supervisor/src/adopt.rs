@@ -49,7 +49,11 @@ impl Supervisor {
             state.apps = estate.apps;
         });
         self.transact(|| {
-            self.own_restored_sockets();
+            self.act_as_users();
+            // The one before may have died with a command of which only the sockets are known.
+            for app in self.with(|state| state.apps.keys().copied().collect::<Vec<_>>()) {
+                self.end_unneeded_sockets(app);
+            }
             for remains in estate.workers {
                 self.attach(remains);
             }
@@ -72,9 +76,9 @@ impl Supervisor {
         });
     }
 
-    /// Cluster workers may name the sockets of `--listen` in `listen({fd})`.
-    fn own_restored_sockets(&self) {
-        let sockets: Vec<_> = self.with(|state| {
+    /// The apps' Unix sockets are made and removed as their users.
+    fn act_as_users(&self) {
+        let users: Vec<_> = self.with(|state| {
             let apps = state.apps.values();
             let user = |app: &App| {
                 app.prepared(app.newest)?
@@ -82,13 +86,11 @@ impl Supervisor {
                     .as_ref()
                     .map(Person::fs_user)
             };
-            apps.map(|app| (app.id, app.sockets.clone(), user(app)))
-                .collect()
+            apps.map(|app| (app.id, user(app))).collect()
         });
-        for (app, sockets, user) in sockets {
+        for (app, user) in users {
             let act_as = DispatchCommand::ActAs { app: app.0, user };
             self.dispatcher.send(act_as);
-            self.own_sockets(app, sockets);
         }
     }
 

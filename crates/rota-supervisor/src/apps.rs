@@ -1,7 +1,6 @@
 //! The apps that this daemon knows: their specifications by generation, and what was seen of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::Person;
 use crate::limits::MemoryPace;
+use crate::listen::OwnSockets;
 use crate::renewal::Renewed;
 use crate::worker::Readiness;
 
@@ -43,8 +43,8 @@ pub struct App {
     pub generations: BTreeMap<Generation, Rc<Prepared>>,
     /// The last generation number given out.
     pub newest: Generation,
-    /// The sockets of `--listen`, in that order, open for the life of the app.
-    pub sockets: Vec<Rc<OwnedFd>>,
+    /// The sockets of `--listen` that any of its generations names.
+    pub sockets: OwnSockets,
     /// The last failures, oldest first.
     pub failures: Vec<Failure>,
     /// How soon the workers of each slot used too much memory.
@@ -106,7 +106,7 @@ impl App {
             started_at: created_at,
             generations: BTreeMap::from([(1, prepared)]),
             newest: 1,
-            sockets: Vec::new(),
+            sockets: OwnSockets::default(),
             failures: Vec::new(),
             memory_paces: HashMap::new(),
             due: BTreeSet::new(),

@@ -78,14 +78,9 @@ impl Supervisor {
         let record = self.with(|state| {
             let view = state.engine.app(app);
             let entry = state.apps.get(&app)?;
-            // A socket without a copy (no descriptors left) is opened anew by the next supervisor.
-            let sockets: Option<Vec<_>> = entry
-                .sockets
-                .iter()
-                .map(|socket| socket.try_clone().ok())
-                .collect();
-            let blob = json(&AppRecord::of(entry, view.as_ref()))?;
-            Some((blob, sockets.unwrap_or_default()))
+            let (saved, sockets) = entry.sockets.save();
+            let blob = json(&AppRecord::of(entry, view.as_ref(), saved))?;
+            Some((blob, sockets))
         });
         if let Some((blob, sockets)) = record {
             let shared = !sockets.is_empty();

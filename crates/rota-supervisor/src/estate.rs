@@ -8,6 +8,7 @@ use rota_engine::{AppId, Engine, Generation, SlotFacts, WorkerFacts};
 use crate::apps::App;
 use crate::dispatch::{Restored, RestoredWorker};
 use crate::launch::channel_kind;
+use crate::listen::OwnSocket;
 use crate::saved::{Child, Left, SavedApp, SavedDaemon, SavedSlot, SavedWorker};
 
 /// So many supervisors in a row that could not live with what they found: the next one does without the operations
@@ -85,6 +86,7 @@ impl Estate {
         }
         let channels = estate.take_workers(left);
         let restored = Restored {
+            inherited: estate.inherited(),
             apps: std::mem::take(&mut left.primaries),
             listeners: std::mem::take(&mut left.listeners),
             workers: channels,
@@ -129,12 +131,27 @@ impl Estate {
         self.apps.insert(id, saved.restore(sockets));
     }
 
+    /// What cluster workers may name in `listen({fd})`. Without a copy (no descriptors left) that fails.
+    fn inherited(&self) -> Vec<(u32, i32, OwnedFd)> {
+        let sockets = self.apps.values().flat_map(|app| {
+            let own = app.sockets.iter();
+            own.map(|socket| (app.id.0, socket))
+        });
+        let copy = |(app, socket): (u32, &OwnSocket)| {
+            Some((app, socket.number, socket.fd.try_clone().ok()?))
+        };
+        sockets.filter_map(copy).collect()
+    }
+
     /// Sorts the workers by whether the keeper has their processes; returns what the dispatcher needs of those.
     fn take_workers(&mut self, left: &mut Left) -> Vec<RestoredWorker> {
         let mut channels = Vec::new();
         for (worker, (saved, fds)) in std::mem::take(&mut left.workers) {
-            let prepared = self.apps.get(&AppId(saved.app));
-            let prepared = prepared.and_then(|app| app.prepared(saved.generation));
+            let app = self.apps.get(&AppId(saved.app));
+            let prepared = app.and_then(|app| app.prepared(saved.generation));
+            let sockets = app.zip(prepared);
+            let inherits = sockets.map(|(app, prepared)| app.sockets.numbers(&prepared.spec));
+            let inherits = inherits.unwrap_or_default();
             let channel = left.channels.remove(&worker);
             let mut remains = Remains {
                 worker,
@@ -151,6 +168,7 @@ impl Estate {
                         app: remains.saved.app,
                         slot: remains.saved.slot,
                         kind: channel_kind(prepared),
+                        inherits,
                         channel,
                         pid: Some(child.pid),
                     }));

@@ -21,6 +21,7 @@ use crate::identity::Person;
 use crate::keeper::SpawnOrder;
 use crate::last_words::LastWords;
 use crate::limits::Limits;
+use crate::listen::{ListenError, OwnSocket};
 use crate::notify::{NotifyError, NotifySocket};
 use crate::outfit::Outfit;
 use crate::output::{self, Source, Stream};
@@ -40,6 +41,9 @@ pub enum LaunchError {
     /// The notify socket could not be made.
     #[error(transparent)]
     Notify(#[from] NotifyError),
+    /// One of its sockets was lost and cannot be opened again.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The keeper would not do as it is told.
     #[error(
         "the daemon's keeper is of an older version that does not know its user and limits: rota kill, then start anew"
@@ -53,11 +57,14 @@ pub enum LaunchError {
 impl LaunchError {
     /// What is lacking is no matter of the app's.
     pub(crate) fn is_shortage(&self) -> bool {
-        let error = match self {
-            Self::Descriptors(error) | Self::Notify(NotifyError::Io { source: error, .. }) => error,
-            Self::Notify(_) | Self::OldKeeper | Self::Gone => return false,
+        let number = match self {
+            Self::Descriptors(error) | Self::Notify(NotifyError::Io { source: error, .. }) => {
+                error.raw_os_error()
+            }
+            Self::Listen(error) => error.raw_os_error(),
+            Self::Notify(_) | Self::OldKeeper | Self::Gone => None,
         };
-        error.raw_os_error().is_some_and(shortage::is_errno)
+        number.is_some_and(shortage::is_errno)
     }
 }
 
@@ -78,12 +85,11 @@ impl Supervisor {
         slot: Slot,
         generation: Generation,
     ) -> Result<(), LaunchError> {
-        let (prepared, sockets) = self
-            .with(|state| {
-                let app = state.apps.get(&app)?;
-                Some((Rc::clone(app.prepared(generation)?), app.sockets.clone()))
-            })
+        let prepared = self
+            .with(|state| state.apps.get(&app)?.prepared(generation).cloned())
             .ok_or(LaunchError::Gone)?;
+        self.have_sockets(app, &prepared.spec)?;
+        let sockets = self.sockets_of(app, &prepared);
         let attributes = ProcessAttributes::of(&prepared);
         if !attributes.is_known_to(self.keeper.protocol()) {
             return Err(LaunchError::OldKeeper);
@@ -147,6 +153,7 @@ impl Supervisor {
                 app: app.0,
                 slot,
                 kind: channel_kind(&prepared),
+                inherits: sockets.iter().map(|socket| socket.number).collect(),
                 channel,
             });
         }
@@ -162,6 +169,16 @@ impl Supervisor {
             group: self.holding.is_known().then(|| Box::new(group)),
         });
         Ok(())
+    }
+
+    /// The sockets that a worker inherits, in the order of its specification.
+    fn sockets_of(&self, app: AppId, prepared: &Prepared) -> Vec<OwnSocket> {
+        self.with(|state| {
+            let app = state.apps.get(&app);
+            let sockets = app.map(|app| app.sockets.of(&prepared.spec));
+            let sockets = sockets.into_iter().flatten().flatten();
+            sockets.cloned().collect()
+        })
     }
 
     /// The agent, for Node processes that have a channel for it to speak on.

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
 
 use rota_config::Stdin;
 use rota_engine::{Slot, WorkerId};
@@ -11,6 +10,7 @@ use rota_engine::{Slot, WorkerId};
 use crate::apps::Prepared;
 use crate::compat::Place;
 use crate::environment;
+use crate::listen::OwnSocket;
 use crate::stdin::Input;
 
 /// The first descriptor after stdin, stdout and stderr; `LISTEN_FDS` begin here by definition.
@@ -55,13 +55,13 @@ impl Outfit {
     pub(crate) fn add_listen_sockets(
         &mut self,
         prepared: &Prepared,
-        sockets: &[Rc<OwnedFd>],
+        sockets: &[OwnSocket],
     ) -> io::Result<()> {
         if sockets.is_empty() {
             return Ok(());
         }
         for socket in sockets {
-            self.add_fd(socket.try_clone()?);
+            self.add_fd(socket.fd.try_clone()?);
         }
         let name = |address: &rota_config::ListenAddr| {
             address.name.clone().unwrap_or_else(|| "unknown".to_owned())

@@ -135,6 +135,7 @@ impl Supervisor {
                 app.retire(generation);
             }
         });
+        self.end_unneeded_sockets(app);
     }
 
     fn app_removed(&self, app: AppId) {
@@ -150,7 +151,7 @@ impl Supervisor {
         });
         self.record.touch();
         if let Some(app) = removed {
-            crate::listen::remove_files(&app.sockets);
+            crate::listen::remove_files(&app);
             self.logs.remove_app(app.name());
         }
     }
@@ -159,7 +160,7 @@ impl Supervisor {
         self.with(|state| {
             let gone = state.apps.values().filter(|_| !state.leaves_sockets);
             for app in gone {
-                crate::listen::remove_files(&app.sockets);
+                crate::listen::remove_files(app);
             }
         });
         if !self.await_survivors(false) {

@@ -10,11 +10,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use rota_config::{AppSpec, ListenAddr};
+use rota_config::{AppSpec, ListenTarget};
 use rota_engine::{AppView, SlotStatus, SlotView, WorkerStatus};
 
 use crate::dispatch::DispatchCommand;
-use crate::listen::{self, ListenError};
 use crate::saved::Left;
 use crate::supervisor::{State, Supervisor};
 use crate::survivors::{is_at, is_reachable};
@@ -141,27 +140,12 @@ impl Supervisor {
         self.keeper.drop_entry(key);
     }
 
-    /// The sockets of `--listen`, in their order: those of a daemon before as far as they are there, else new ones. What is
-    /// to become of the app's entry has to be written afterwards.
-    ///
-    /// # Errors
-    /// The first that cannot be had.
-    pub(crate) fn listen_for(&self, spec: &AppSpec) -> Result<Vec<Rc<OwnedFd>>, ListenError> {
-        if let Some(sockets) = self.recovered_listen(spec) {
-            return Ok(sockets);
-        }
-        let one = |address: &ListenAddr| match self.claim(address, spec) {
-            Some(socket) => Ok(Rc::new(socket)),
-            None => listen::open_one(address, spec),
-        };
-        spec.listen.iter().map(one).collect()
-    }
-
-    fn claim(&self, address: &ListenAddr, spec: &AppSpec) -> Option<OwnedFd> {
+    /// A socket of `--listen`, if one of a daemon before is there. The app's entry has to be written afterwards.
+    pub(crate) fn claim_stored(&self, spec: &AppSpec, target: &ListenTarget) -> Option<OwnedFd> {
         let (key, socket) = self.with(|state| {
             let list = &mut state.stored.list;
             let mut fds = list.iter().map(|(_, fd)| fd);
-            let at = fds.position(|fd| is_at(fd, &address.target, spec))?;
+            let at = fds.position(|fd| is_at(fd, target, spec))?;
             let (key, socket) = list.swap_remove(at);
             state.stored.claimed.push(key.clone());
             Some((key, socket))

@@ -1,9 +1,7 @@
 //! What the daemon shows of its apps: the engine's view, joined with processes and connections.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rota_api::{
@@ -16,6 +14,7 @@ use crate::apps::{App, Failure, Prepared};
 use crate::compat;
 use crate::dispatch::{DispatchCommand, Stats, WorkerStats};
 use crate::holding::Holding;
+use crate::listen::OwnSocket;
 use crate::output;
 use crate::settings_view::settings;
 use crate::supervisor::{State, Supervisor, unix_millis};
@@ -145,8 +144,8 @@ impl Look<'_> {
                 format!("{udp}{}", listener.address)
             })
             .collect();
-        let own = |socket: &Rc<OwnedFd>| {
-            let address = rota_sys::net::local_address(socket.as_ref()).ok()??;
+        let own = |socket: &OwnSocket| {
+            let address = rota_sys::net::local_address(socket.fd.as_ref()).ok()??;
             Some(address.to_string())
         };
         listening.extend(app.sockets.iter().filter_map(own));

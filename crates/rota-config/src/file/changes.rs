@@ -132,11 +132,8 @@ mod tests {
         let number = |spec: &mut AppSpec| spec.instances = "3".parse().unwrap();
         assert_eq!(takes(number), Some(Takes::Number));
         assert_eq!(takes(|spec| spec.env.set("A", "1")), Some(Takes::Workers));
-        let port = |spec: &mut AppSpec| {
-            spec.listen = vec!["8080".parse().unwrap()];
-            spec.env.set("A", "1");
-        };
-        assert_eq!(takes(port), Some(Takes::Sockets));
+        let port = |spec: &mut AppSpec| spec.listen = vec!["8080".parse().unwrap()];
+        assert_eq!(takes(port), Some(Takes::Workers));
         let watched = |spec: &mut AppSpec| spec.watch = Some(crate::WatchSpec::default());
         assert_eq!(takes(watched), Some(Takes::Nothing));
         let written = |spec: &mut AppSpec| spec.logs.out = Some("out.log".into());

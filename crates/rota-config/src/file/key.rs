@@ -48,8 +48,6 @@ pub enum Takes {
     Number,
     /// New workers.
     Workers,
-    /// A new app of that name, with sockets of its own.
-    Sockets,
 }
 
 /// What keys belong to: the headings of the reference.

@@ -71,7 +71,7 @@ pub static KEYS: &[Key] = &[
     Key::new(Part::How, "listen", Kind::Addresses,
         with!(listen, |spec, node, _| { spec.listen = read_list(node)?; Ok(()) }),
         "Addresses that rota opens and hands over (`LISTEN_FDS`).", "[8080, \"/run/app.sock\"]")
-        .also(&["port", "ports", "socket", "sockets", "address", "bind"]).single().takes(Takes::Sockets),
+        .also(&["port", "ports", "socket", "sockets", "address", "bind"]).single(),
     Key::new(Part::How, "stdin", Kind::Words(&["null", "pipe"]), field!(stdin),
         "Standard input of the workers: `pipe` is what `rota send` and `rota attach` write into.", "\"pipe\"")
         .also(&["standard_input", "input"]),

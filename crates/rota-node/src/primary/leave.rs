@@ -3,7 +3,7 @@
 use super::core::Primary;
 use super::listener::Idle;
 use super::rescue::SentBefore;
-use super::types::{Host, ListenerId, Millis, Notice, Role, SocketId, WorkerId};
+use super::types::{Bind, Host, ListenerId, Millis, Notice, Role, SocketId, WorkerId};
 use crate::channel::outgoing;
 
 impl<C> Primary<C> {
@@ -182,6 +182,17 @@ impl<C> Primary<C> {
         let idle = self.listeners.iter().filter(|(_, l)| l.attached.is_empty());
         let idle: Vec<ListenerId> = idle.map(|(id, _)| *id).collect();
         for id in idle {
+            self.close_listener(id, host);
+        }
+    }
+
+    /// Closes the listeners on an inherited descriptor, which is none any more.
+    pub fn close_inherited(&mut self, number: i32, host: &mut impl Host<Connection = C>) {
+        let is_on =
+            |bind: &Bind| matches!(bind, Bind::Inherited { number: on, .. } if *on == number);
+        let all = self.listeners.iter().filter(|(_, l)| is_on(&l.bind));
+        let all: Vec<ListenerId> = all.map(|(id, _)| *id).collect();
+        for id in all {
             self.close_listener(id, host);
         }
     }

@@ -24,6 +24,8 @@ const IPV6_ONLY: i64 = 1;
 const UDP_REUSE: i64 = 4;
 /// No address is longer: the path of a Unix socket has at most 107 bytes.
 const MAX_ADDRESS: usize = 1024;
+/// A number that no descriptor has.
+const NO_DESCRIPTOR: i64 = i64::MAX;
 /// What a worker wants others to know is kept for as long as the listener: the keys of TLS tickets, half a KiB.
 const MAX_DATA: usize = 16 * 1024;
 
@@ -47,6 +49,7 @@ impl<C> Primary<C> {
         if member.is_going() {
             return;
         }
+        let query = &in_the_app(worker, query, &*host);
         let key = query.key();
         let known = self.by_key.get(&key).copied();
         if known.is_some_and(|id| member.listeners.contains(&id)) {
@@ -271,6 +274,18 @@ fn own_socket<C>(
                 Err(_) => first,
             })
         }
+    }
+}
+
+/// The query with the number that a descriptor has in the app, whatever it has in the worker.
+fn in_the_app<'a>(worker: WorkerId, query: &Query<'a>, host: &impl Host) -> Query<'a> {
+    let of = |fd: i64| match fd {
+        0.. => host.inherited(worker, fd).unwrap_or(NO_DESCRIPTOR),
+        none => none,
+    };
+    Query {
+        fd: query.fd.map(of),
+        ..query.clone()
     }
 }
 

@@ -91,7 +91,7 @@ pub enum Bind {
     },
     /// A descriptor of the primary's.
     Inherited {
-        /// Its number, as the app knows it.
+        /// Its number in the app.
         number: i32,
         /// Length of the accept queue.
         backlog: i32,
@@ -261,6 +261,12 @@ pub trait Host {
     /// # Errors
     /// The negative errno that the worker gets to see.
     fn open(&mut self, socket: SocketId, key: &str, bind: &Bind) -> Result<SockName, Errno>;
+
+    /// The number of [`Bind::Inherited`] for what the worker has under this one: workers of one app may have inherited
+    /// different descriptors. `None`: it is none of those.
+    fn inherited(&self, _worker: WorkerId, number: i64) -> Option<i64> {
+        Some(number)
+    }
 
     /// Closes a socket, and removes its path.
     fn close(&mut self, socket: SocketId);

@@ -40,6 +40,8 @@ pub struct FakeHost {
     pub notices: Vec<(WorkerId, String)>,
     /// What the next socket gets instead.
     pub failure: Option<Errno>,
+    /// What workers have inherited under which numbers; empty: the same all of them.
+    pub descriptors: BTreeMap<(WorkerId, i64), i64>,
     pub blocked: BTreeSet<WorkerId>,
 }
 
@@ -55,6 +57,13 @@ impl Host for FakeHost {
             Bind::Unix { path, .. } => SockName::Path(path.clone()),
             _ => SockName::Ip(SocketAddr::from(([127, 0, 0, 1], 4000))),
         })
+    }
+
+    fn inherited(&self, worker: WorkerId, number: i64) -> Option<i64> {
+        match self.descriptors.is_empty() {
+            true => Some(number),
+            false => self.descriptors.get(&(worker, number)).copied(),
+        }
     }
 
     fn close(&mut self, socket: SocketId) {

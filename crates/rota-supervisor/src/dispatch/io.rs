@@ -22,6 +22,9 @@ use crate::shadow::{Guarded, Ledger};
 /// How long a worker is left alone when the kernel lacks something to send to it.
 const LATER: Millis = 50;
 
+/// The first number under which a worker finds what it has inherited, systemd's `SD_LISTEN_FDS_START`.
+const FIRST_INHERITED: i64 = 3;
+
 /// Where the thread's events go.
 pub(super) type Events = Box<dyn Fn(DispatchEvent) + Send>;
 
@@ -29,6 +32,8 @@ pub(super) type Events = Box<dyn Fn(DispatchEvent) + Send>;
 pub(super) struct Link {
     pub(super) channel: Channel,
     pub(super) app: u32,
+    /// What it has inherited as descriptors 3, 4, …, by the numbers of the app.
+    inherits: Vec<i32>,
     watched: EventFlags,
     /// A connection found it full.
     full: bool,
@@ -97,6 +102,7 @@ impl Io {
         &mut self,
         worker: u64,
         app: u32,
+        inherits: Vec<i32>,
         socket: OwnedFd,
     ) -> std::io::Result<()> {
         let channel = Channel::new(socket)?;
@@ -110,6 +116,7 @@ impl Io {
         let link = Link {
             channel,
             app,
+            inherits,
             watched,
             full: false,
             limits: Limits::new(),
@@ -261,6 +268,12 @@ impl Host for AppHost<'_> {
         let (number, name) = self.io.sockets.open(self.app, id, bind)?;
         self.io.keep_socket(number, key, &name.to_string());
         Ok(name)
+    }
+
+    fn inherited(&self, worker: u64, number: i64) -> Option<i64> {
+        let inherits = &self.io.links.get(&worker)?.inherits;
+        let place = usize::try_from(number.checked_sub(FIRST_INHERITED)?).ok()?;
+        inherits.get(place).copied().map(i64::from)
     }
 
     fn close(&mut self, id: SocketId) {

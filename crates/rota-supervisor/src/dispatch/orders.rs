@@ -17,13 +17,14 @@ impl Shell {
                 app,
                 slot,
                 kind,
+                inherits,
                 channel,
             } => {
                 let role = match kind {
                     ChannelKind::Cluster { balance } => Role::Cluster(balance),
                     ChannelKind::Plain => Role::Plain,
                 };
-                self.add_worker(worker, app, slot, role, channel);
+                self.add_worker(worker, app, slot, role, inherits, channel);
             }
             Order::ActAs { app, user } => self.io.sockets.act_as(app, user),
             Order::StopDealing { worker } => self.with_primary_of(worker, |primary, host, now| {
@@ -54,6 +55,12 @@ impl Shell {
                 (self.io.events)(DispatchEvent::Removed { worker });
             }
             Order::InheritFd { app, number, fd } => self.io.sockets.inherit(app, number, fd),
+            Order::ForgetFd { app, number } => {
+                self.io.sockets.disinherit(app, number);
+                self.with_primary(app, |primary, host, _| {
+                    primary.close_inherited(number, host)
+                });
+            }
             Order::Recover { app, fd } => self.io.sockets.recovered.add(app, fd),
             Order::BindBeside { app } => self.io.sockets.recovered.bind_beside(app),
             Order::EndRecovery { app } => self.io.sockets.recovered.end(app),

@@ -21,6 +21,8 @@ pub struct Restored {
     pub apps: Vec<(u32, Vec<u8>)>,
     /// The entries `listener/<n>`: key, content and socket.
     pub listeners: Vec<(String, Vec<u8>, OwnedFd)>,
+    /// What workers may name in `listen({fd})`: app, number and socket, as in [`super::DispatchCommand::InheritFd`].
+    pub inherited: Vec<(u32, i32, OwnedFd)>,
     /// The workers that have a channel, and only those.
     pub workers: Vec<RestoredWorker>,
     /// Where connections are entered that nobody else has yet.
@@ -42,6 +44,8 @@ pub struct RestoredWorker {
     pub slot: u32,
     /// What its channel is for.
     pub kind: ChannelKind,
+    /// What it has inherited, as there.
+    pub inherits: Vec<i32>,
     /// Our end of its channel.
     pub channel: OwnedFd,
     /// Its process, by whose descriptors its open connections are counted.
@@ -85,6 +89,9 @@ impl Shell {
         let mut complaints = Vec::new();
         self.io.ledger = restored.ledger;
         self.io.leaves_sockets = restored.leaves_sockets;
+        for (app, number, fd) in restored.inherited {
+            self.io.sockets.inherit(app, number, fd);
+        }
         let mut sockets = self.sort_sockets(restored.listeners, &mut complaints);
         for (app, blob) in restored.apps {
             match read_primary(&blob) {
@@ -190,7 +197,7 @@ impl Shell {
         let adopt_one = |given: RestoredWorker| {
             let (worker, app, pid) = (given.worker, given.app, given.pid);
             let role = Role::from(given.kind);
-            self.add_worker(worker, app, given.slot, role, given.channel);
+            self.add_worker(worker, app, given.slot, role, given.inherits, given.channel);
             let state = self.apps.get(&app);
             let view = state.and_then(|s| s.primary.workers().find(|w| w.worker == worker));
             RestoredFacts {

@@ -211,9 +211,10 @@ impl Shell {
         app: u32,
         slot: u32,
         role: rota_node::primary::Role,
+        inherits: Vec<i32>,
         socket: OwnedFd,
     ) {
-        if let Err(error) = self.io.add_link(worker, app, socket) {
+        if let Err(error) = self.io.add_link(worker, app, inherits, socket) {
             let what = format!("the channel of worker {worker} cannot be used: {error}");
             (self.io.events)(DispatchEvent::Trouble { what });
             (self.io.events)(DispatchEvent::ChannelClosed { worker });

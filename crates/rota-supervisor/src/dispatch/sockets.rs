@@ -73,6 +73,10 @@ impl Sockets {
         self.inherited.insert((app, number), fd);
     }
 
+    pub(super) fn disinherit(&mut self, app: u32, number: i32) {
+        self.inherited.remove(&(app, number));
+    }
+
     /// From now on the app's Unix sockets are made and removed as this user.
     pub(super) fn act_as(&mut self, app: u32, user: Option<FsUser>) {
         match user {

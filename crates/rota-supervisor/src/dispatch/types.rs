@@ -32,6 +32,8 @@ pub enum DispatchCommand {
         slot: u32,
         /// What the channel is for.
         kind: ChannelKind,
+        /// What it has inherited as descriptors 3, 4, …: numbers of [`Self::InheritFd`].
+        inherits: Vec<i32>,
         /// Our end of the socket pair. Closed by the dispatcher.
         channel: OwnedFd,
     },
@@ -92,10 +94,17 @@ pub enum DispatchCommand {
     InheritFd {
         /// The app.
         app: u32,
-        /// The number under which workers ask for it.
+        /// Its number in the app.
         number: i32,
         /// The socket.
         fd: OwnedFd,
+    },
+    /// Workers may not name it any more; a listener on it is closed.
+    ForgetFd {
+        /// The app.
+        app: u32,
+        /// Its number in the app.
+        number: i32,
     },
     /// A socket on which workers of the app's listen that a dead daemon has left behind: the app's own workers get it when
     /// they ask for its address. To be sent before the app's first worker.
@@ -362,6 +371,7 @@ impl fmt::Debug for DispatchCommand {
             Self::CloseChannel { worker } => write!(f, "CloseChannel({worker})"),
             Self::RemoveWorker { worker } => write!(f, "RemoveWorker({worker})"),
             Self::InheritFd { app, number, .. } => write!(f, "InheritFd(app {app}, {number})"),
+            Self::ForgetFd { app, number } => write!(f, "ForgetFd(app {app}, {number})"),
             Self::Recover { app, .. } => write!(f, "Recover(app {app})"),
             Self::BindBeside { app } => write!(f, "BindBeside({app})"),
             Self::EndRecovery { app } => write!(f, "EndRecovery({app})"),

@@ -9,6 +9,7 @@ use rota_engine::{AppId, Command, CommandId, Event, Generation, Policy, Slot};
 
 use super::order::in_order;
 use super::prepare::prepare;
+use crate::listen;
 use crate::operations::Caller;
 use crate::supervisor::{Supervisor, unix_millis};
 use crate::targets::Selection;
@@ -24,13 +25,7 @@ impl Supervisor {
         caller: Caller,
     ) -> Result<(), ApiError> {
         let chosen = self.select(&request.targets)?;
-        let mut commands = Vec::new();
-        for selection in &chosen {
-            if matches!(request.verb, Verb::Start | Verb::Restart | Verb::Reload) {
-                self.open_sockets(selection.app)?;
-            }
-            commands.push((selection.app, self.translate(request, selection)?));
-        }
+        let commands = self.translate_all(request, &chosen)?;
         self.tell_ambiguities(&request.targets, &caller);
         let mut commands = in_order(commands, |(app, _)| self.spec_of(*app));
         if matches!(request.verb, Verb::Stop | Verb::Delete) {
@@ -78,8 +73,43 @@ impl Supervisor {
         }
     }
 
+    /// All of them, or none: what was prepared for the others is dropped when one cannot be.
+    fn translate_all(
+        self: &Rc<Self>,
+        request: &CommandRequest<SpecUpdate>,
+        chosen: &[Selection],
+    ) -> Result<Vec<(AppId, Command)>, ApiError> {
+        let newest = |app| self.with(|state| state.apps.get(&app).map(|app| app.newest));
+        let mut commands = Vec::new();
+        let mut before = Vec::new();
+        for selection in chosen {
+            let app = selection.app;
+            before.extend(newest(app).map(|newest| (app, newest)));
+            match self.translate(request, selection) {
+                Ok(command) => commands.push((app, command)),
+                Err(error) => {
+                    for (app, newest) in before {
+                        self.drop_generations_after(app, newest);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(commands)
+    }
+
+    /// Forgets specifications that the engine has not heard of.
+    fn drop_generations_after(self: &Rc<Self>, app: AppId, newest: Generation) {
+        self.with(|state| {
+            if let Some(app) = state.apps.get_mut(&app) {
+                app.generations.retain(|number, _| *number <= newest);
+            }
+        });
+        self.end_unneeded_sockets(app);
+    }
+
     fn translate(
-        &self,
+        self: &Rc<Self>,
         request: &CommandRequest<SpecUpdate>,
         selection: &Selection,
     ) -> Result<Command, ApiError> {
@@ -113,7 +143,7 @@ impl Supervisor {
 
     /// Start of an app that is known: with its newest specification, or a changed one.
     fn start_again(
-        &self,
+        self: &Rc<Self>,
         app: AppId,
         slots: Option<Vec<Slot>>,
         update: Option<&SpecUpdate>,
@@ -154,7 +184,7 @@ impl Supervisor {
 
     /// Other settings for an app as it is. Those that a process is started with can be another's only where none runs.
     fn define(
-        &self,
+        self: &Rc<Self>,
         app: AppId,
         slots_named: bool,
         update: Option<&SpecUpdate>,
@@ -187,13 +217,15 @@ impl Supervisor {
         })
     }
 
-    /// A new generation for an app, if an update asks for one.
+    /// A new generation for an app, with its sockets, if an update asks for one. Without one the app has those of the
+    /// generation that it is at.
     fn updated(
-        &self,
+        self: &Rc<Self>,
         app: AppId,
         update: Option<&SpecUpdate>,
     ) -> Result<Option<(Policy, Generation)>, ApiError> {
         let Some(update) = update.filter(|update| !update.is_empty()) else {
+            self.open_sockets(app)?;
             return Ok(None);
         };
         let (spec, origins) = self.with(|state| {
@@ -211,6 +243,8 @@ impl Supervisor {
         })?;
         let prepared = prepare(spec, origins)?;
         let policy = prepared.policy(self.cpus);
+        self.have_sockets(app, &prepared.spec)
+            .map_err(|error| listen::refusal(&prepared.spec.name, &error))?;
         self.with(|state| {
             let entry = state.apps.get_mut(&app).ok_or_else(gone)?;
             Ok(Some((
@@ -259,18 +293,11 @@ impl Supervisor {
     }
 }
 
-/// A whole specification must be that of the same app, with the same sockets: those are open for its life.
+/// A whole specification must be that of the same app.
 fn may_replace(old: &AppSpec, new: &AppSpec) -> Result<(), ApiError> {
     if old.name != new.name {
         let text = format!("the specification of {} is not for {}", new.name, old.name);
         return Err(ApiError::new(ErrorCode::BadRequest, text));
-    }
-    if old.listen != new.listen {
-        let name = &new.name;
-        let text = format!("{name}: `listen` cannot be changed while the app exists");
-        return Err(ApiError::new(ErrorCode::Refused, text).with_hint(format!(
-            "`rota delete {name}`, then start it with the new addresses"
-        )));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::prepare::prepare;
 use super::start::find;
 use crate::apps::{App, Prepared};
 use crate::environment::hidden;
+use crate::listen;
 use crate::supervisor::{State, Supervisor};
 
 impl Supervisor {
@@ -89,7 +90,10 @@ fn entry(state: &State, new: &Prepared, starts: bool, cpus: u32) -> PlanEntry {
         from: view.instances,
         to: wanted,
     });
-    let action = action(&view, &found, moves, scale.is_some(), starts);
+    let action = match listen::clash(&old.spec, &new.spec) {
+        true => PlanAction::Recreate,
+        false => action(&view, &found, moves, scale.is_some(), starts),
+    };
     let at_rest = |slot: &SlotView<'_>| {
         !slot.wanted || (action == PlanAction::Start && slot.status == SlotStatus::Errored)
     };
@@ -126,7 +130,6 @@ fn action(
         .iter()
         .all(|slot| slot.wanted && slot.status != SlotStatus::Errored);
     match takes {
-        Some(Takes::Sockets) => PlanAction::Recreate,
         _ if running.clone().next().is_none() && starts => PlanAction::Start,
         None if running.clone().next().is_none() && !moves => PlanAction::Nothing,
         _ if running.clone().next().is_none() => PlanAction::Define,

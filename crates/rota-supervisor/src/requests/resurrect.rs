@@ -8,6 +8,7 @@ use rota_engine::{AppId, Command, Event, Generation, Policy, Slot};
 
 use super::order::in_order;
 use super::prepare::prepare;
+use crate::listen;
 use crate::operations::Caller;
 use crate::supervisor::{Supervisor, unix_millis};
 
@@ -101,17 +102,10 @@ impl Supervisor {
     /// # Errors
     /// The first that cannot be had.
     pub(crate) fn open_sockets(self: &Rc<Self>, app: AppId) -> Result<(), ApiError> {
-        let spec = self.with(|state| {
-            let entry = state.apps.get(&app)?;
-            let spec = &entry.prepared(entry.newest)?.spec;
-            (entry.sockets.is_empty() && !spec.listen.is_empty()).then(|| spec.clone())
-        });
-        let Some(spec) = spec else { return Ok(()) };
-        let sockets = self
-            .listen_for(&spec)
-            .map_err(|error| ApiError::new(rota_api::ErrorCode::AddressInUse, error.to_string()))?;
-        self.own_sockets(app, sockets);
-        self.save_app(app);
-        Ok(())
+        let Some(spec) = self.spec_of(app) else {
+            return Ok(());
+        };
+        self.have_sockets(app, &spec)
+            .map_err(|error| listen::refusal(&spec.name, &error))
     }
 }

@@ -66,13 +66,8 @@ impl Supervisor {
     ) {
         let name = prepared.spec.name.as_str().to_owned();
         let policy = prepared.policy(self.cpus);
-        let sockets = match self.listen_for(&prepared.spec) {
+        let sockets = match self.open_missing(known, &prepared.spec) {
             Ok(sockets) => sockets,
-            Err(error) if known.is_some_and(|app| self.same_sockets(app, &prepared.spec)) => {
-                // The app's own sockets are in the way: they are kept.
-                drop(error);
-                Vec::new()
-            }
             Err(error) => {
                 let result =
                     CommandResult::failed(name, ErrorCode::AddressInUse, error.to_string());
@@ -87,9 +82,7 @@ impl Supervisor {
         self.forget_pending(&name);
         self.not_due(app);
         self.recover_sockets(app, &name);
-        if !sockets.is_empty() {
-            self.own_sockets(app, sockets);
-        }
+        self.own_sockets(app, sockets);
         self.save_app(app);
         let running = known.is_some() && self.is_wanted(app);
         let mut command_for = if running {
@@ -140,16 +133,6 @@ impl Supervisor {
             let at_rest = |slot: &SlotView<'_>| !slot.wanted || slot.status == SlotStatus::Errored;
             let whole = !view.slots.iter().any(at_rest);
             whole.then(|| CommandResult::done(name, "runs already, as it is described"))
-        })
-    }
-
-    fn same_sockets(&self, app: AppId, spec: &AppSpec) -> bool {
-        self.with(|state| {
-            let newest = state
-                .apps
-                .get(&app)
-                .and_then(|app| app.prepared(app.newest));
-            newest.is_some_and(|prepared| prepared.spec.listen == spec.listen)
         })
     }
 }

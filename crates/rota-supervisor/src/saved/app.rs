@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::known_version;
 use crate::apps::{App, Failure, Prepared};
 use crate::limits::MemoryPace;
+use crate::listen::SavedSockets;
 use crate::renewal::Renewed;
 
 /// The form that this program writes.
@@ -32,6 +33,7 @@ pub(crate) struct AppRecord<'a> {
     generation: Generation,
     due: &'a BTreeSet<Slot>,
     transient: bool,
+    sockets: SavedSockets,
 }
 
 /// A slot, for the case that the engine's own state cannot be read.
@@ -81,11 +83,14 @@ pub(crate) struct SavedApp {
     due: BTreeSet<Slot>,
     #[serde(default)]
     transient: bool,
+    /// Which descriptor is which; an older rota did not say.
+    #[serde(default)]
+    sockets: Option<SavedSockets>,
 }
 
 impl<'a> AppRecord<'a> {
-    /// What is to be written of an app; `view` is what the engine knows of it.
-    pub(crate) fn of(app: &'a App, view: Option<&AppView<'_>>) -> Self {
+    /// What is to be written of an app; `view` is what the engine knows of it, `sockets` what the descriptors are.
+    pub(crate) fn of(app: &'a App, view: Option<&AppView<'_>>, sockets: SavedSockets) -> Self {
         let prepared = |(number, prepared): (&Generation, &'a Rc<Prepared>)| (*number, &**prepared);
         Self {
             version: VERSION,
@@ -101,6 +106,7 @@ impl<'a> AppRecord<'a> {
             generation: view.map_or(app.newest, |view| view.generation),
             due: &app.due,
             transient: app.transient,
+            sockets,
         }
     }
 }
@@ -126,6 +132,9 @@ impl SavedApp {
 
     /// Makes an app of it; `sockets` are those of `--listen`.
     pub(crate) fn restore(self, sockets: Vec<OwnedFd>) -> App {
+        let newest = self.generations.values().next_back();
+        let older = || newest.map(|prepared| SavedSockets::of_older(&prepared.spec));
+        let saved = self.sockets.or_else(older).unwrap_or_default();
         let generations = self.generations.into_iter();
         App {
             id: AppId(self.app),
@@ -133,7 +142,7 @@ impl SavedApp {
             started_at: self.started_at,
             generations: generations.map(|(n, p)| (n, Rc::new(p))).collect(),
             newest: self.newest,
-            sockets: sockets.into_iter().map(Rc::new).collect(),
+            sockets: saved.restore(sockets),
             failures: self.failures,
             memory_paces: self.memory_paces,
             due: self.due,

@@ -95,7 +95,7 @@ impl Supervisor {
         };
         let prepared = Rc::new(desired.prepared);
         let sockets = match wanted {
-            true => self.listen_for(&prepared.spec),
+            true => self.open_missing(None, &prepared.spec),
             false => Ok(Vec::new()),
         };
         let (sockets, wanted) = match sockets {
@@ -137,9 +137,7 @@ impl Supervisor {
             if wanted {
                 self.recover_sockets(id, &name);
             }
-            if !sockets.is_empty() {
-                self.own_sockets(id, sockets);
-            }
+            self.own_sockets(id, sockets);
             self.save_app(id);
             let now = self.now();
             let effects = self.with(|state| state.engine.adopt(now, facts));

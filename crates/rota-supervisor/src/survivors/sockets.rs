@@ -5,7 +5,6 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use rota_config::{AppSpec, ListenTarget};
 use rota_engine::AppId;
@@ -86,22 +85,20 @@ fn path(fd: &OwnedFd) -> Option<PathBuf> {
 }
 
 impl Supervisor {
-    /// The sockets of `--listen`, if survivors of the app have them all.
-    pub(crate) fn recovered_listen(&self, spec: &AppSpec) -> Option<Vec<Rc<OwnedFd>>> {
-        if spec.listen.is_empty() {
-            return None;
-        }
+    /// A socket of `--listen`, if survivors of the app have it.
+    pub(crate) fn recovered_listen(
+        &self,
+        spec: &AppSpec,
+        target: &ListenTarget,
+    ) -> Option<OwnedFd> {
         self.with(|state| {
-            let left = state.survivors.sockets.get_mut(spec.name.as_str())?;
-            let at = |target: &ListenTarget| left.iter().position(|fd| is_at(fd, target, spec));
-            let places: Option<Vec<usize>> =
-                spec.listen.iter().map(|one| at(&one.target)).collect();
-            let copy = |place: usize| left[place].try_clone().ok().map(Rc::new);
-            places?.into_iter().map(copy).collect()
+            let left = state.survivors.sockets.get(spec.name.as_str())?;
+            let found = left.iter().find(|fd| is_at(fd, target, spec))?;
+            found.try_clone().ok()
         })
     }
 
-    /// The same for apps that are there already, of which another supervisor has begun to take the place over.
+    /// Recovers the sockets of apps that are there already, of which another supervisor has begun to take the place over.
     pub(crate) fn recover_known(&self) {
         let known = self.with(|state| {
             let apps = state.apps.values();

@@ -94,6 +94,7 @@ impl Cluster {
             restored.workers.push(RestoredWorker {
                 channel: copy(&entry.channel),
                 pid: self.children.get(&entry.worker).map(Child::id),
+                inherits: entry.inherits.clone(),
                 ..*entry
             });
         }
@@ -176,6 +177,7 @@ impl Cluster {
                 app,
                 slot,
                 kind,
+                inherits: vec![3],
                 channel: copy(&ours),
                 pid: None,
             };
@@ -186,6 +188,7 @@ impl Cluster {
             app,
             slot,
             kind,
+            inherits: vec![3],
             channel: ours,
         });
         theirs

@@ -1,7 +1,7 @@
 //! `rota apply`: what runs becomes what the file says.
 
 use super::{variable, write};
-use crate::support::{Home, free_port};
+use crate::support::Home;
 
 const TWO: &str = "\
 [apps.web]
@@ -167,27 +167,6 @@ fn an_app_that_somebody_started_by_hand_comes_to_the_file() {
     home.rota(&["apply", "shop.toml"])
         .ok()
         .says("nothing to do");
-}
-
-#[test]
-fn other_sockets_need_a_word() {
-    let home = Home::new();
-    let ports = [free_port(), free_port()];
-    let text = |port: &crate::support::Port| {
-        format!("[apps.web]\nscript = \"{{http.js}}\"\nlisten = {port}\n")
-    };
-    write(&home, &text(&ports[0]));
-    home.rota(&["apply"]).ok();
-    let before = home.app("web").pids();
-    write(&home, &text(&ports[1]));
-    home.rota(&["apply"])
-        .fails(2)
-        .says("! web: delete and start anew, with a gap")
-        .says("--yes");
-    assert_eq!(home.app("web").pids(), before);
-    home.rota(&["apply", "--yes"]).ok();
-    home.rota(&["apply"]).ok().says("nothing to do");
-    assert_ne!(home.app("web").pids(), before);
 }
 
 #[test]

@@ -119,20 +119,3 @@ fn where_settings_come_from_outlives_the_supervisor() {
     shown.says("EXTRA").says("command line").says("rota scale");
     home.rota(&["config", "show", "nothing"]).fails(4);
 }
-
-#[test]
-fn sockets_cannot_change_under_an_app() {
-    let home = Home::new();
-    let ports = [crate::support::free_port(), crate::support::free_port()];
-    let text = |port: &crate::support::Port| {
-        format!("[apps.web]\nscript = \"{{http.js}}\"\nlisten = {port}\n")
-    };
-    write(&home, &text(&ports[0]));
-    home.rota(&["start"]).ok();
-    write(&home, &text(&ports[1]));
-    home.rota(&["reload", "rota.toml"])
-        .fails(1)
-        .says("`listen` cannot be changed")
-        .says("rota delete web");
-    assert_eq!(home.app("web").status(), "online");
-}

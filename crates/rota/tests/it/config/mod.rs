@@ -4,6 +4,7 @@ mod apply;
 mod at_once;
 mod changes;
 mod export;
+mod listen;
 mod order;
 mod verbs;
 

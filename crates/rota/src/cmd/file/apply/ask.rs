@@ -23,7 +23,7 @@ pub(super) fn go_on(context: &Context, plan: &Plan, args: &ApplyArgs) -> Result<
         // `--prune` was said.
         None => Ok(true),
         Some(entry) => Err(Failure::usage(format!(
-            "{}: `listen` changes, which no rollout can do; nothing was done",
+            "{}: an address of `listen` cannot be opened beside the old one; nothing was done",
             entry.app
         ))
         .hint("--yes deletes the app and starts it anew: connections are refused in between")),

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use rota_api::client::ClientError;
 use rota_api::{
-    CommandRequest, CommandResult, ErrorCode, ExitCode, Finished, PlanAction, PlanEntry,
+    ApiError, CommandRequest, CommandResult, ErrorCode, ExitCode, Finished, PlanAction, PlanEntry,
     StreamEvent, Verb,
 };
 use rota_config::file::FileApp;
@@ -126,7 +127,11 @@ impl Carry<'_> {
 
     /// True if it went well.
     async fn command(&mut self, request: CommandRequest<SpecUpdate>) -> Result<bool, Stop> {
-        let events = self.context.client().await?.command(&request).await?;
+        let events = match self.context.client().await?.command(&request).await {
+            Ok(events) => events,
+            Err(ClientError::Api(error)) => return self.refused(&request, &error),
+            Err(error) => return Err(error.into()),
+        };
         let mut results = operation::follow(self.context, events, self.json).await?;
         if request.verb == Verb::Define {
             for result in results.iter_mut().filter(|result| result.ok) {
@@ -141,16 +146,40 @@ impl Carry<'_> {
             PlanAction::Add | PlanAction::List | PlanAction::Start => "not started",
             _ => "left as it is",
         };
-        let result = not_ready(app, &self.failed, what);
-        if self.json {
-            // The daemon has no events of it.
-            let results = vec![result.clone()];
-            let mut out = self.context.out();
-            out.json(&StreamEvent::Finished(Finished { results }))?;
-            out.flush()?;
-        }
-        self.take(&[result])?;
+        let results = vec![not_ready(app, &self.failed, what)];
+        self.tell(&results)?;
+        self.take(&results)?;
         Ok(())
+    }
+
+    /// The daemon would not even begin: nothing of that app has changed. What does not depend on it goes on.
+    fn refused(
+        &mut self,
+        request: &CommandRequest<SpecUpdate>,
+        error: &ApiError,
+    ) -> Result<bool, Stop> {
+        let result = |app: &String| {
+            let own = error.message.strip_prefix(app.as_str());
+            let own = own.and_then(|rest| rest.strip_prefix(": "));
+            CommandResult {
+                hint: error.hint.clone(),
+                ..CommandResult::failed(app, error.code, own.unwrap_or(&error.message))
+            }
+        };
+        let results: Vec<CommandResult> = request.targets.iter().map(result).collect();
+        self.tell(&results)?;
+        self.take(&results)
+    }
+
+    /// Tells programs of results of which the daemon has no events.
+    fn tell(&self, results: &[CommandResult]) -> Result<(), Stop> {
+        if !self.json {
+            return Ok(());
+        }
+        let results = results.to_vec();
+        let mut out = self.context.out();
+        out.json(&StreamEvent::Finished(Finished { results }))?;
+        out.flush()
     }
 
     fn take(&mut self, results: &[CommandResult]) -> Result<bool, Stop> {

@@ -94,7 +94,7 @@ fn line(entry: &PlanEntry, paint: Paint) -> String {
         PlanAction::Recreate => (
             "!",
             Ink::Red,
-            "delete and start anew, with a gap: other sockets",
+            "delete and start anew, with a gap: old and new addresses overlap",
         ),
         PlanAction::Remove => ("-", Ink::Red, "delete: it is no longer in the file"),
         PlanAction::Nothing | PlanAction::Unknown => (" ", Ink::Plain, "nothing that is known"),
