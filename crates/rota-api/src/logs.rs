@@ -90,8 +90,8 @@ pub struct LogLine {
     /// The generation that it belongs to, if known.
     #[serde(default)]
     pub generation: Option<u32>,
-    /// The stream.
-    pub stream: Stream,
+    /// The stream; absent if both are in the file, and it does not say.
+    pub stream: Option<Stream>,
     /// Unix time in milliseconds; of past lines only if it is known.
     pub time: Option<u64>,
     /// The line without its end; bytes that are not UTF-8 are replaced.

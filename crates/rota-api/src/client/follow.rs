@@ -60,7 +60,7 @@ impl LogLines {
             slot: 0,
             worker: None,
             generation: None,
-            stream: Stream::Err,
+            stream: Some(Stream::Err),
             time: None,
             text: RESUMED.to_owned(),
         }))

@@ -35,27 +35,19 @@ pub struct Filter {
 impl Filter {
     /// Is the output of this origin wanted?
     pub fn wants(&self, app: &str, slot: u32, stream: Stream) -> bool {
-        let place = self.targets.is_empty()
-            || self.targets.iter().any(|target| {
-                *target.app == *app
-                    && target
-                        .slots
-                        .as_ref()
-                        .is_none_or(|slots| slots.contains(&slot))
-            });
-        place && self.stream.is_none_or(|wanted| wanted == stream)
+        self.may_want(app, Some(slot), Some(stream))
     }
 
-    /// Can output that is wanted be in this log? Without a slot it is of several workers.
-    pub fn wants_log(&self, app: &str, slot: Option<u32>, stream: Stream) -> bool {
-        match slot {
-            Some(slot) => self.wants(app, slot, stream),
-            None => {
-                let targets = &self.targets;
-                let whose = targets.is_empty() || targets.iter().any(|t| *t.app == *app);
-                whose && self.stream.is_none_or(|wanted| wanted == stream)
-            }
-        }
+    /// Can this be output that is wanted? What is not known of it could be anything.
+    pub fn may_want(&self, app: &str, slot: Option<u32>, stream: Option<Stream>) -> bool {
+        let is_place = |target: &LogTarget| {
+            let slots = target.slots.as_ref();
+            *target.app == *app
+                && slots.is_none_or(|slots| slot.is_none_or(|slot| slots.contains(&slot)))
+        };
+        let is_there = self.targets.is_empty() || self.targets.iter().any(is_place);
+        let wanted = self.stream.or(stream);
+        is_there && (stream.is_none() || wanted == stream)
     }
 }
 
@@ -231,6 +223,11 @@ mod tests {
         assert!(!some.wants("a", 2, Stream::Err));
         assert!(some.wants("b", 9, Stream::Out));
         assert!(!some.wants("c", 1, Stream::Out));
+        assert!(some.may_want("a", None, None));
+        assert!(some.may_want("a", Some(1), None));
+        assert!(!some.may_want("a", Some(0), None));
+        assert!(!some.may_want("a", None, Some(Stream::Err)));
+        assert!(!some.may_want("c", None, None));
     }
 
     #[tokio::test]

@@ -38,16 +38,14 @@ impl Route {
         let mut files = Vec::new();
         if !spec.disabled {
             let own = stream_file(dir, cwd, spec, &source.app, source.slot, source.stream);
-            files.push(target(own));
-            if let Some(joined) = &spec.joined {
-                let joined = place(cwd, joined, source.slot);
-                if *joined != *files[0].path {
-                    files.push(target(joined));
-                }
-            }
+            let joined = spec.joined.as_ref();
+            let joined = joined.map(|joined| place(cwd, joined, source.slot));
+            let joined = joined.filter(|joined| *joined != own);
+            files.extend([Some(own), joined].into_iter().flatten());
+            files.retain(|path| !is_nowhere(path));
         }
         Self {
-            files,
+            files: files.into_iter().map(target).collect(),
             format: spec.format,
             time: spec.time.clone().filter(|time| !time.is_empty()),
             show: spec.show,
@@ -125,7 +123,7 @@ pub(crate) struct LogPaths {
 pub(crate) fn log_paths(spec: &AppSpec, dir: &Path, slot: u32) -> LogPaths {
     let app = Arc::from(spec.name.as_str());
     let path = |stream| match spec.logs.disabled {
-        true => PathBuf::from("/dev/null"),
+        true => PathBuf::from(NOWHERE),
         false => stream_file(dir, &spec.cwd, &spec.logs, &app, slot, stream),
     };
     LogPaths {
@@ -134,22 +132,50 @@ pub(crate) fn log_paths(spec: &AppSpec, dir: &Path, slot: u32) -> LogPaths {
     }
 }
 
-/// The files of an app that are not in the folder of the logs, for so many workers.
-pub fn custom_files(app: &Arc<str>, cwd: &Path, spec: &LogSpec, slots: u32) -> Vec<Custom> {
+/// The files of an app that are not in the folder of the logs, for so many workers. `dir` is that folder.
+pub fn custom_files(
+    app: &Arc<str>,
+    dir: &Path,
+    cwd: &Path,
+    spec: &LogSpec,
+    slots: u32,
+) -> Vec<Custom> {
     let mut files: Vec<Custom> = Vec::new();
-    for (stream, own) in [(Stream::Out, &spec.out), (Stream::Err, &spec.err)] {
+    for (stream, own) in [
+        (Some(Stream::Out), &spec.out),
+        (Some(Stream::Err), &spec.err),
+        (None, &spec.joined),
+    ] {
         let Some(own) = own else { continue };
         let each = own.to_string_lossy().contains(SLOT);
         for slot in 0..if each { slots } else { 1 } {
+            let besides = |slot| [Stream::Out, Stream::Err].map(|stream| (slot, stream));
+            let besides: Vec<_> = match (stream, each) {
+                (Some(_), _) => Vec::new(),
+                (None, true) => besides(slot).into(),
+                (None, false) => (0..slots).flat_map(besides).collect(),
+            };
+            let besides = besides.into_iter();
+            let path = place(cwd, own, slot);
             files.push(Custom {
                 app: Arc::clone(app),
                 slot: each.then_some(slot),
                 stream,
-                path: place(cwd, own, slot),
+                besides: besides
+                    .map(|(slot, stream)| stream_file(dir, cwd, spec, app, slot, stream))
+                    .filter(|other| *other != path && !is_nowhere(other))
+                    .collect(),
+                path,
             });
         }
     }
+    files.retain(|file| !is_nowhere(&file.path));
     files
+}
+
+/// The word for no file, wherever a file may be named.
+fn is_nowhere(path: &Path) -> bool {
+    path == Path::new(NOWHERE)
 }
 
 /// A path as it was given, for one worker: absolute, and written in one way only, so that apps which share a file are
@@ -171,6 +197,8 @@ fn place(cwd: &Path, path: &Path, slot: u32) -> PathBuf {
     }
 }
 
+/// What stands for no file.
+const NOWHERE: &str = "/dev/null";
 /// What stands for the worker's place in a path.
 const SLOT: &str = "{slot}";
 
@@ -205,7 +233,39 @@ mod tests {
         );
         spec.out = Some("/var/log/all.log".into());
         assert_eq!(files(&spec, Stream::Out), ["/var/log/all.log"]);
+        spec.out = Some("/dev/null".into());
+        assert_eq!(files(&spec, Stream::Out), ["/var/log/all.log"]);
         spec.disabled = true;
         assert!(files(&spec, Stream::Out).is_empty());
+    }
+
+    #[test]
+    fn the_file_of_both_streams_is_found_with_those_that_have_the_same_lines() {
+        let found = |spec: &LogSpec| {
+            let (dir, cwd) = (Path::new("/logs"), Path::new("/srv"));
+            let files = custom_files(&"api".into(), dir, cwd, spec, 2).into_iter();
+            files
+                .map(|file| (file.path, file.slot, file.stream, file.besides.len()))
+                .collect::<Vec<_>>()
+        };
+        let mut spec = LogSpec {
+            joined: Some("all.log".into()),
+            ..LogSpec::default()
+        };
+        let all = PathBuf::from("/srv/all.log");
+        assert_eq!(found(&spec), [(all.clone(), None, None, 4)]);
+        // Whoever has it as the own file of a stream needs it.
+        spec.err = Some("all.log".into());
+        spec.out = Some("/dev/null".into());
+        assert_eq!(
+            found(&spec),
+            [
+                (all.clone(), None, Some(Stream::Err), 0),
+                (all, None, None, 0)
+            ]
+        );
+        spec.joined = Some("all-{slot}.log".into());
+        let last = found(&spec).pop();
+        assert_eq!(last, Some(("/srv/all-1.log".into(), Some(1), None, 1)));
     }
 }

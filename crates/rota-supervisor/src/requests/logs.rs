@@ -9,6 +9,7 @@ impl Supervisor {
     /// Where the logs are that a filter means: those of apps as their workers write them now, and as the generations before
     /// wrote them.
     pub(crate) fn logs_of(&self, filter: Filter) -> Logs {
+        let dir = self.home.logs();
         let custom = self.with(|state| {
             let mut custom = Vec::new();
             for (id, app) in &state.apps {
@@ -17,7 +18,8 @@ impl Supervisor {
                 let slots = u32::try_from(slots).unwrap_or(u32::MAX);
                 for prepared in app.generations.values() {
                     let spec = &prepared.spec;
-                    custom.extend(output::custom_files(&name, &spec.cwd, &spec.logs, slots));
+                    let (cwd, logs) = (&spec.cwd, &spec.logs);
+                    custom.extend(output::custom_files(&name, &dir, cwd, logs, slots));
                 }
             }
             custom

@@ -130,8 +130,8 @@ fn write(out: &mut Out, prefixes: &mut Prefixes, line: &LogLine, look: &Look) ->
             prefix.push_str(&format!(" g{generation}"));
         }
         let bar = match line.stream {
-            Stream::Out => Ink::Dim,
-            Stream::Err => Ink::Red,
+            Some(Stream::Err) => Ink::Red,
+            Some(Stream::Out) | None => Ink::Dim,
         };
         let head = format!("{} {} ", out.ink(ink, &prefix), out.ink(bar, "|"));
         out.bytes(head.as_bytes())?;
@@ -185,7 +185,7 @@ mod tests {
             slot,
             worker: None,
             generation: None,
-            stream: Stream::Out,
+            stream: Some(Stream::Out),
             time: None,
             text: "x".into(),
         }

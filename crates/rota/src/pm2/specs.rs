@@ -190,8 +190,8 @@ fn logs(spec: &mut AppSpec, flags: &Flags) -> Result<(), Failure> {
         }
     }
     logs.merge |= flags.merge_logs;
-    logs.disabled |= flags.disable_logs
-        || logs.out.as_ref().is_some_and(null) && logs.err.as_ref().is_some_and(null);
+    let nowhere = logs.out.as_ref().is_some_and(null) && logs.err.as_ref().is_some_and(null);
+    logs.disabled |= flags.disable_logs || nowhere && logs.joined.is_none();
     if flags.log_type.as_deref() == Some("json") {
         logs.format = LogFormat::Json;
     }

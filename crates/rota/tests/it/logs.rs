@@ -157,9 +157,73 @@ fn files_forms_and_merging_as_the_flags_say() {
     // Read back from where they are.
     let shown = home.rota(&["logs", "app:1", "--raw"]).ok().out;
     assert_eq!(shown, "hello\noops\n");
-    home.rota(&["flush", "app"]).ok().says("3 logs emptied");
-    assert_eq!(text(&log(&home, "app-error.log")), "");
+    home.rota(&["flush", "app"]).ok().says("4 logs emptied");
+    assert_eq!(text(&log(&home, "app-error.log")) + &text(&all), "");
     assert_eq!(home.rota(&["logs", "app", "--raw"]).ok().out, "");
+}
+
+/// What `rota logs` knows of the lines of the app.
+fn shown(home: &Home, flags: &[&str]) -> Vec<(String, Value)> {
+    let mut args = vec!["logs", "app", "--json"];
+    args.extend(flags);
+    let lines = json_lines(&home.rota(&args).ok().out).into_iter();
+    let known = |line: Value| {
+        let text = line["text"].as_str().unwrap().to_owned();
+        (text, line["stream"].clone())
+    };
+    let mut lines: Vec<_> = lines.map(known).collect();
+    lines.sort_by(|one, other| one.0.cmp(&other.0));
+    lines
+}
+
+#[test]
+fn a_file_of_both_streams_is_read_back_and_emptied() {
+    let line = |text: &str, stream: Value| (text.to_owned(), stream);
+    let told = [line("hello", "out".into()), line("oops", "err".into())];
+    let untold = [line("hello", Value::Null), line("oops", Value::Null)];
+    let shell = "echo hello; echo oops >&2; exec sleep 1000";
+    let ready = |path: &Path| {
+        eventually("both lines are there", || {
+            (text(path).lines().count() == 2).then_some(())
+        });
+    };
+
+    // Besides the others: each line is shown once, from where most is known of it.
+    let home = Home::new();
+    let path = home.path().join("all.log");
+    start(&home, shell, &["--log", path.to_str().unwrap()]);
+    ready(&path);
+    assert_eq!(shown(&home, &[]), told);
+    for stream in ["out", "error"] {
+        fs::remove_file(log(&home, &format!("app-{stream}-0.log"))).unwrap();
+    }
+    assert_eq!(shown(&home, &[]), untold);
+    home.rota(&["flush", "app"]).ok().says("1 logs emptied");
+    assert_eq!(text(&path), "");
+    assert!(shown(&home, &[]).is_empty());
+
+    // The only file.
+    for (flags, expected, errors) in [
+        (["--log-format", "plain"], &untold, &untold[..]),
+        (["--log-format", "json"], &told, &told[1..]),
+    ] {
+        let home = Home::new();
+        let path = home.path().join("all.log");
+        let file = path.to_str().unwrap();
+        let nowhere = "/dev/null";
+        let same = ["--output", file, "--error", file];
+        let joined = ["--output", nowhere, "--error", nowhere, "--log", file];
+        for places in [&same[..], &joined[..]] {
+            let flags = [&flags[..], places].concat();
+            start(&home, shell, &flags);
+            ready(&path);
+            assert_eq!(shown(&home, &[]), *expected, "{flags:?}");
+            assert_eq!(shown(&home, &["--err"]), errors, "{flags:?}");
+            home.rota(&["flush", "app"]).ok().says("1 logs emptied");
+            assert!(shown(&home, &[]).is_empty(), "{flags:?}");
+            home.rota(&["delete", "app"]).ok();
+        }
+    }
 }
 
 #[test]

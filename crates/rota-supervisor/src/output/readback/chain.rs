@@ -83,8 +83,10 @@ impl<'a> ChainLines<'a> {
 
     /// Must be looked whose line it is?
     fn chooses(&self) -> bool {
+        let (chain, filter) = (&self.chain, &self.chain.filter);
         let of_some = |target: &super::super::LogTarget| target.slots.is_some();
-        self.chain.slot.is_none() && self.chain.filter.targets.iter().any(of_some)
+        let slot = chain.slot.is_none() && filter.targets.iter().any(of_some);
+        slot || (chain.stream.is_none() && filter.stream.is_some())
     }
 
     /// How many wanted lines a file has.
@@ -138,10 +140,8 @@ impl<'a> ChainLines<'a> {
     fn select(&self, line: &[u8], entry: Option<Entry>) -> Option<PastLine> {
         let past = self.understand(line, entry);
         let wanted = self.wanted;
-        let whose = match past.slot {
-            Some(slot) => self.chain.filter.wants(&past.app, slot, past.stream),
-            None => self.chain.filter.wants_log(&past.app, None, past.stream),
-        };
+        let filter = &self.chain.filter;
+        let whose = filter.may_want(&past.app, past.slot, past.stream);
         let early = |since| past.time.is_some_and(|time| time < since);
         let late = |until| past.time.is_some_and(|time| time > until);
         let is_wanted = whose
@@ -229,8 +229,8 @@ impl Object {
             app: object.app.into(),
             slot: Some(object.slot),
             stream: match object.stream.as_str() {
-                "out" => Stream::Out,
-                "err" => Stream::Err,
+                "out" => Some(Stream::Out),
+                "err" => Some(Stream::Err),
                 _ => return None,
             },
             time: Some(super::super::aside::millis(time)),

@@ -46,8 +46,8 @@ pub struct PastLine {
     pub app: Arc<str>,
     /// The worker's place; `None` if several share the file, and it does not say.
     pub slot: Option<u32>,
-    /// Which output.
-    pub stream: Stream,
+    /// Which output; `None` if both are in the file, and it does not say.
+    pub stream: Option<Stream>,
     /// Milliseconds since the Unix epoch, if known.
     pub time: Option<u64>,
     /// The incarnation, if known.

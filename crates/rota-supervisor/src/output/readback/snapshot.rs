@@ -1,6 +1,7 @@
 //! The files of some logs as they are at one moment.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,10 +20,12 @@ pub struct Custom {
     pub app: Arc<str>,
     /// The worker's place; `None` = several write it.
     pub slot: Option<u32>,
-    /// Which output.
-    pub stream: Stream,
+    /// Which output; `None` = both are in it.
+    pub stream: Option<Stream>,
     /// The file.
     pub path: PathBuf,
+    /// Other files that have all of its lines: it is read back when none of them is there. Empty: nobody else has them.
+    pub besides: Vec<PathBuf>,
 }
 
 /// Which logs are meant.
@@ -39,7 +42,7 @@ pub struct Logs {
 pub(super) struct Chain {
     pub app: Arc<str>,
     pub slot: Option<u32>,
-    pub stream: Stream,
+    pub stream: Option<Stream>,
     pub path: PathBuf,
     /// Oldest first.
     pub aside: Vec<Aside>,
@@ -57,7 +60,7 @@ pub struct Snapshot {
 }
 
 impl Logs {
-    /// What there is, by app, slot and stream.
+    /// What there is, by app, slot and stream; each file once.
     fn all(&self, dir: &Path) -> Vec<Custom> {
         let mut keys: Vec<FileKey> = Vec::new();
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -79,13 +82,25 @@ impl Logs {
             path: key.path(dir),
             app: key.app,
             slot: key.slot,
-            stream: key.stream,
+            stream: Some(key.stream),
+            besides: Vec::new(),
         });
-        let mut seen = HashSet::new();
-        own.chain(self.custom.iter().cloned())
-            .filter(|log| self.filter.wants_log(&log.app, log.slot, log.stream))
-            .filter(|log| seen.insert(log.path.clone()))
-            .collect()
+        let mut all: Vec<Custom> = Vec::new();
+        let mut places = HashMap::new();
+        for log in own.chain(self.custom.iter().cloned()) {
+            if !self.filter.may_want(&log.app, log.slot, None) {
+                continue;
+            }
+            match places.entry(log.path.clone()) {
+                Entry::Vacant(place) => {
+                    place.insert(all.len());
+                    all.push(log);
+                }
+                Entry::Occupied(place) => all[*place.get()].join(log),
+            }
+        }
+        all.retain(|log| self.filter.may_want(&log.app, log.slot, log.stream));
+        all
     }
 
     /// The files, without what was put aside.
@@ -95,8 +110,30 @@ impl Logs {
     }
 }
 
+impl Custom {
+    /// Somebody else writes the same file.
+    fn join(&mut self, other: Self) {
+        if self.slot != other.slot {
+            self.slot = None;
+        }
+        if self.stream != other.stream {
+            self.stream = None;
+        }
+        match self.besides.is_empty() || other.besides.is_empty() {
+            true => self.besides.clear(),
+            false => self.besides.extend(other.besides),
+        }
+    }
+
+    /// Its lines are in no other file.
+    fn is_needed(&self) -> bool {
+        let is_there = |path: &PathBuf| path.exists() || !aside::list(path).is_empty();
+        !self.besides.iter().any(is_there)
+    }
+}
+
 impl Snapshot {
-    /// Takes it. Files that cannot be read are left out.
+    /// Takes it. Files that cannot be read are left out, and those that would say again what others say.
     pub(in super::super) fn take(dir: &Path, logs: &Logs) -> Self {
         if open_folder(dir).is_err() && logs.custom.is_empty() {
             return Self::default();
@@ -118,8 +155,9 @@ impl Snapshot {
                 dir: dir.to_owned(),
             }
         };
+        let all = logs.all(dir).into_iter();
         Self {
-            chains: logs.all(dir).into_iter().map(chain).collect(),
+            chains: all.filter(Custom::is_needed).map(chain).collect(),
         }
     }
 }

@@ -179,21 +179,87 @@ fn objects_say_themselves_whose_and_of_when_they_are() {
             }],
             stream: None,
         },
-        custom: vec![Custom {
-            app: "a".into(),
-            slot: None,
-            stream: Stream::Out,
-            path: path.clone(),
-        }],
+        custom: vec![custom(&path, Some(Stream::Out))],
     };
     let all = lines(dir.path(), &logs(None), &last(9));
     assert_eq!(all.len(), 3);
     assert_eq!(all[1].time, Some(1_767_225_601_500));
-    assert_eq!((all[1].slot, all[1].stream), (Some(1), Stream::Err));
+    assert_eq!((all[1].slot, all[1].stream), (Some(1), Some(Stream::Err)));
     assert_eq!(all[1].text, "x\n  y");
     assert_eq!(all[2].text, "{\"time\":\"torn");
     let one = lines(dir.path(), &logs(Some(vec![1])), &last(1));
     assert_eq!(one.len(), 1);
+}
+
+fn custom(path: &Path, stream: Option<Stream>) -> Custom {
+    Custom {
+        app: "a".into(),
+        slot: None,
+        stream,
+        path: path.to_owned(),
+        besides: Vec::new(),
+    }
+}
+
+#[test]
+fn a_file_of_both_streams_says_of_a_line_what_it_knows() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("all.log");
+    let object = |stream: &str| {
+        format!(
+            "{{\"time\":\"2026-01-01T00:00:00.000Z\",\"app\":\"a\",\"slot\":0,\"worker\":9,\"generation\":2,\
+             \"stream\":\"{stream}\",\"text\":\"{stream}\"}}\n"
+        )
+    };
+    fs::write(&path, object("out") + "plain\n" + &object("err")).unwrap();
+    let logs = |stream| Logs {
+        filter: Filter {
+            targets: Vec::new(),
+            stream,
+        },
+        // As an app has it whose streams have the same file.
+        custom: [Stream::Out, Stream::Err]
+            .map(|stream| custom(&path, Some(stream)))
+            .into(),
+    };
+    let said = |stream, wanted: &Wanted| {
+        let lines = lines(dir.path(), &logs(stream), wanted).into_iter();
+        lines.map(|line| line.text).collect::<Vec<_>>()
+    };
+    assert_eq!(said(None, &last(9)), ["out", "plain", "err"]);
+    // Nobody knows which stream it was.
+    assert_eq!(said(Some(Stream::Err), &last(9)), ["plain", "err"]);
+    assert_eq!(said(Some(Stream::Out), &last(2)), ["out", "plain"]);
+    assert_eq!(said(Some(Stream::Out), &last(1)), ["plain"]);
+    let all = lines(dir.path(), &logs(None), &last(9));
+    assert_eq!(all[1].stream, None);
+}
+
+#[test]
+fn what_other_files_say_as_well_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (own, joined) = (dir.path().join("a-out-0.log"), dir.path().join("all.log"));
+    fs::write(&own, "one\n").unwrap();
+    fs::write(&joined, "one\n").unwrap();
+    let mut joint = custom(&joined, None);
+    joint.besides = vec![own.clone()];
+    let logs = Logs {
+        filter: Filter::default(),
+        custom: vec![joint],
+    };
+    let read = || lines(dir.path(), &logs, &Wanted::default());
+    assert_eq!(read().len(), 1);
+    assert_eq!(read()[0].stream, Some(Stream::Out));
+    // Put aside, it is still there.
+    let old = dir.path().join(format!("a-out-0.log.{OLD}"));
+    fs::rename(&own, &old).unwrap();
+    assert_eq!(read()[0].stream, Some(Stream::Out));
+    fs::remove_file(old).unwrap();
+    assert_eq!(read().len(), 1);
+    assert_eq!(read()[0].stream, None);
+    // All of them are emptied.
+    let emptied: Vec<Arc<Path>> = vec![joined.into()];
+    assert_eq!(logs.paths(dir.path()), emptied);
 }
 
 #[test]
