@@ -33,7 +33,9 @@ pub use compat::CompatSpec;
 pub use env::Env;
 pub use instances::{Instances, InstancesError, ScaleTo};
 pub use listen::{ListenAddr, ListenError, ListenTarget};
-pub use logs::{LogFormat, LogSpec, Period, RotateSpec, ShowAs};
+pub use logs::{
+    LogFormat, LogSpec, Period, RotateSpec, ShowAs, check_place as check_log_place, check_time,
+};
 pub use name::{AppName, NameError};
 pub use probe::{Probe, ProbeError, ProbeHost, ProbeTarget};
 pub use process::{

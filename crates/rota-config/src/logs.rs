@@ -1,7 +1,9 @@
 //! What becomes of the output of an app's workers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::{Size, Span};
@@ -55,23 +57,49 @@ impl LogSpec {
             ("the file of standard error", &self.err),
             ("the file of both streams", &self.joined),
         ] {
-            let Some(path) = path else { continue };
-            if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-                problems.push(format!("{name} has no name"));
-            }
-            if path.as_os_str().as_encoded_bytes().contains(&0) {
-                problems.push(format!("there is a zero byte in {name}"));
+            if let Some(Err(why)) = path.as_deref().map(check_place) {
+                problems.push(format!("{name}: {why}"));
             }
         }
-        if let Some(time) = &self.time
-            && (time.contains(['\n', '\0']) || time.len() > MAX_TIME_FORMAT)
-        {
-            problems.push(format!(
-                "the form of times has a line break, or more than {MAX_TIME_FORMAT} bytes"
-            ));
+        if let Some(Err(why)) = self.time.as_deref().map(check_time) {
+            problems.push(format!("the form of times: {why}"));
         }
         problems
     }
+}
+
+/// Checks the place of a log file, without a look at the file system.
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub fn check_place(path: &Path) -> Result<(), String> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if path.file_name().is_none() || bytes.ends_with(b"/") {
+        return Err("it must be the name of a file, not of a folder".to_owned());
+    }
+    match bytes.contains(&0) {
+        true => Err("there is a zero byte in it".to_owned()),
+        false => Ok(()),
+    }
+}
+
+/// Checks a form of times, as by strftime(3).
+///
+/// # Errors
+/// A sentence that says what is not understood.
+pub fn check_time(format: &str) -> Result<(), String> {
+    if format.contains(['\n', '\0']) {
+        return Err("there is a line break or a zero byte in it".to_owned());
+    }
+    if format.len() > MAX_TIME_FORMAT {
+        return Err(format!("it has more than {MAX_TIME_FORMAT} bytes"));
+    }
+    // Whatever the moment, it is formatted or it is not.
+    let at = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+    let formatted = jiff::fmt::strtime::format(format, &at);
+    formatted
+        .map(drop)
+        .map_err(|error| format!("`{format}` is no form of times: {error}"))
 }
 
 /// How `rota run` shows a line.
@@ -169,6 +197,10 @@ mod tests {
             ..LogSpec::default()
         };
         assert_eq!(spec.problems().len(), 3);
+        assert!(check_time("%Y-%m-%d %H:%M:%S%.3f %:z").is_ok());
+        for wrong in ["%!", "%", "%H\0", &"x".repeat(MAX_TIME_FORMAT + 1)] {
+            assert!(check_time(wrong).is_err(), "{wrong}");
+        }
         assert!(LogSpec::default().problems().is_empty());
     }
 }

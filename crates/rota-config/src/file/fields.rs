@@ -6,7 +6,7 @@ use super::key::{Wrong, account, read, read_list, shown, texts};
 use super::node::{Node, Value};
 use crate::{
     AppName, AppSpec, CpuMax, CpuMaxError, CronSpec, ExecMode, Probe, ProbeTarget, Rlimit,
-    RlimitName, Span, WatchSpec,
+    RlimitName, Span, WatchSpec, check_log_place, check_time,
 };
 
 fn filled(node: &Node) -> Result<String, Wrong> {
@@ -146,6 +146,20 @@ pub(super) fn on_cron(spec: &mut AppSpec, change: impl FnOnce(&mut CronSpec)) {
     if let Some(cron) = &mut spec.cron {
         change(cron);
     }
+}
+
+/// The place of a log file.
+pub(super) fn log_place(node: &Node) -> Result<PathBuf, Wrong> {
+    let path = PathBuf::from(filled(node)?);
+    check_log_place(&path).map_err(Wrong::new)?;
+    Ok(path)
+}
+
+/// The form of the times in front of lines; an empty one is none.
+pub(super) fn log_time(node: &Node) -> Result<String, Wrong> {
+    let format: String = read(node)?;
+    check_time(&format).map_err(Wrong::new)?;
+    Ok(format)
 }
 
 pub(super) fn codes(node: &Node) -> Result<Vec<i32>, Wrong> {

@@ -4,9 +4,9 @@
 //! writes and `rota config show` all read it.
 
 use super::fields::{
-    codes, get_cron, get_probe, get_watch, on_cron, on_probe, on_watch, one_account, processors,
-    set_cron, set_cwd, set_depends_on, set_fork, set_interpreter, set_namespace, set_probe,
-    set_rlimits, set_script, set_watch, variable,
+    codes, get_cron, get_probe, get_watch, log_place, log_time, on_cron, on_probe, on_watch,
+    one_account, processors, set_cron, set_cwd, set_depends_on, set_fork, set_interpreter,
+    set_namespace, set_probe, set_rlimits, set_script, set_watch, variable,
 };
 use super::key::{Access, Key, Part, Takes, arguments, names, read, read_list, shown};
 use super::kind::Kind;
@@ -224,19 +224,19 @@ pub static KEYS: &[Key] = &[
             get: |spec| shown(&!spec.logs.disabled),
         }),
         "Write what it says to files; without, only those who follow see it.", "false").also(&["no_logs", "disable_logs", "log"]).now(),
-    Key::new(Part::Logs, "output", Kind::Path, with!(logs.out, |spec, node, _| { spec.logs.out = Some(read(node)?); Ok(()) }),
+    Key::new(Part::Logs, "output", Kind::Path, with!(logs.out, |spec, node, _| { spec.logs.out = Some(log_place(node)?); Ok(()) }),
         "The file of standard output, relative to `cwd`, for all workers; with `{slot}` in its name one for each.",
         "\"logs/out.log\"").unless("in ROTA_HOME/logs").also(&["out_file", "out", "stdout", "output_file", "log_output"]).now(),
-    Key::new(Part::Logs, "error", Kind::Path, with!(logs.err, |spec, node, _| { spec.logs.err = Some(read(node)?); Ok(()) }),
+    Key::new(Part::Logs, "error", Kind::Path, with!(logs.err, |spec, node, _| { spec.logs.err = Some(log_place(node)?); Ok(()) }),
         "The file of standard error, in the same way.", "\"logs/error.log\"").unless("in ROTA_HOME/logs")
         .also(&["error_file", "err_file", "err", "stderr"]).now(),
-    Key::new(Part::Logs, "log_file", Kind::Path, with!(logs.joined, |spec, node, _| { spec.logs.joined = Some(read(node)?); Ok(()) }),
+    Key::new(Part::Logs, "log_file", Kind::Path, with!(logs.joined, |spec, node, _| { spec.logs.joined = Some(log_place(node)?); Ok(()) }),
         "A file that gets both, besides the others.", "\"logs/all.log\"").unless("none").also(&["combined_log", "joined_log", "logfile"]).now(),
     Key::new(Part::Logs, "merge_logs", Kind::Flag, field!(logs.merge),
         "All workers write to the same two files in ROTA_HOME/logs.", "true").also(&["combine_logs", "merge"]).now(),
     Key::new(Part::Logs, "log_format", Kind::Words(&["plain", "json"]), field!(logs.format),
         "How a line is written: as it is, or as an object of JSON.", "\"json\"").also(&["log_type"]).now(),
-    Key::new(Part::Logs, "log_time", Kind::Text, with!(logs.time, |spec, node, _| { spec.logs.time = Some(read(node)?); Ok(()) }),
+    Key::new(Part::Logs, "log_time", Kind::Text, with!(logs.time, |spec, node, _| { spec.logs.time = Some(log_time(node)?); Ok(()) }),
         "What stands in front of each line, as by strftime(3).", "\"%Y-%m-%d %H:%M:%S%.3f\"").unless("nothing")
         .also(&["log_date_format", "time", "timestamp"]).now(),
     Key::new(Part::Logs, "rotate_size", Kind::Size, field!(logs.rotate.size),

@@ -61,16 +61,6 @@ fn prefix(format: &str, time: u64) -> Vec<u8> {
     text
 }
 
-/// Checks a form of times.
-///
-/// # Errors
-/// A sentence that says what is not understood.
-pub fn check_time(format: &str) -> Result<(), String> {
-    let at = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
-    let formatted = jiff::fmt::strtime::format(format, &at);
-    formatted.map(drop).map_err(|error| error.to_string())
-}
-
 /// One object per record: a line, with the lines behind it that belong to it.
 fn objects(spoken: Spoken<'_>, bytes: &[u8], into: &mut Vec<u8>) {
     let head = head(spoken);
@@ -309,8 +299,6 @@ mod tests {
             written(&spec, Stream::Out, b"a\n\nb", true),
             "202311 123: a\n202311 123: \n202311 123: b"
         );
-        assert!(check_time("%Y-%m-%d %H:%M:%S%.3f %z").is_ok());
-        assert!(check_time("%!").is_err());
     }
 
     #[test]

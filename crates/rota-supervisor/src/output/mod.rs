@@ -63,7 +63,6 @@ mod tests;
 
 pub use files::LogTrouble;
 pub use follow::{Filter, Followed, LogTarget, Subscription};
-pub use form::check_time;
 pub use hub::{LogHub, LogOptions, LogStats};
 pub(crate) use inspector::{InspectorWatch, Opened};
 pub use journal::SOCKET as JOURNALD;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use rota_config::{LogFormat, LogSpec, Period, ShowAs, Size, Span};
+use rota_config::{LogFormat, LogSpec, Period, ShowAs, Size, Span, check_log_place, check_time};
 
 const LOGS: &str = "What becomes of its output";
 
@@ -11,15 +11,15 @@ const LOGS: &str = "What becomes of its output";
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct LogFlags {
     /// File of standard output, for all workers; with {slot} in its name one for each [default: in ROTA_HOME/logs]
-    #[arg(short, long, value_name = "FILE", help_heading = LOGS)]
+    #[arg(short, long, value_name = "FILE", value_parser = place, help_heading = LOGS)]
     pub output: Option<PathBuf>,
 
     /// File of standard error, in the same way [default: in ROTA_HOME/logs]
-    #[arg(long, value_name = "FILE", help_heading = LOGS)]
+    #[arg(long, value_name = "FILE", value_parser = place, help_heading = LOGS)]
     pub error: Option<PathBuf>,
 
     /// A file that gets both, besides the others
-    #[arg(long, value_name = "FILE", help_heading = LOGS)]
+    #[arg(long, value_name = "FILE", value_parser = place, help_heading = LOGS)]
     pub log: Option<PathBuf>,
 
     /// All workers write to the same two files in ROTA_HOME/logs
@@ -116,8 +116,14 @@ fn period(text: &str) -> Result<Period, String> {
     }
 }
 
+fn place(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    check_log_place(&path)?;
+    Ok(path)
+}
+
 fn time_format(text: &str) -> Result<String, String> {
-    rota_supervisor::output::check_time(text)?;
+    check_time(text)?;
     Ok(text.to_owned())
 }
 
@@ -160,7 +166,13 @@ mod tests {
     fn rotation_by_size_can_be_switched_off() {
         assert_eq!(spec("--rotate-size 0").rotate.size, None);
         assert_eq!(spec("--log-format raw").show, Some(ShowAs::Raw));
-        for wrong in ["--log-time %!", "--rotate-every yearly", "--no-logs -o x"] {
+        for wrong in [
+            "--log-time %!",
+            "--rotate-every yearly",
+            "--no-logs -o x",
+            "--output logs/",
+            "--error .",
+        ] {
             let words = std::iter::once("x").chain(wrong.split_whitespace());
             assert!(Line::try_parse_from(words).is_err(), "{wrong}");
         }
