@@ -59,7 +59,10 @@ pub use request::{
     CommandRequest, DaemonBoot, ResurrectRequest, RunOptions, ShutdownRequest, SignalRequest,
     SignalResponse, StartRequest, UpgradeRequest, Verb,
 };
-pub use settings::{CgroupsView, HeldBy, HeldView, IdsView, ProcessSettingsView, ResourcesView};
+pub use settings::{
+    CgroupsView, HeldBy, HeldView, IdsView, LogsView, ProcessSettingsView, ResourcesView,
+    RotationView,
+};
 pub use status::{AppStatus, WorkerStatus};
 pub use stdin::{StdinQuery, StdinResponse, StdinView};
 pub use token::{NoToken, OperationToken};

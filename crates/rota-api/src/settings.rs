@@ -56,6 +56,44 @@ pub struct ResourcesView {
     pub pids_max: Option<u64>,
 }
 
+/// What becomes of the output of an app's workers. In files of which each worker has its own, `{slot}` stands for its number.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogsView {
+    /// The file of standard output; absent: none.
+    pub out: Option<String>,
+    /// The file of standard error; absent: none.
+    pub err: Option<String>,
+    /// A file that gets both besides; absent: none.
+    pub joined: Option<String>,
+    /// How a line is written: `plain`, `json`.
+    pub format: String,
+    /// What stands in front of each line, as by strftime; absent: nothing.
+    pub time: Option<String>,
+    /// How `rota run` shows it: `raw`, `prefix`, `json`; absent: by the number of workers.
+    pub show: Option<String>,
+    /// Each line goes to journald as well.
+    pub journald: bool,
+    /// When a file is put aside, and how long it is kept.
+    pub rotation: RotationView,
+}
+
+/// When a log file is put aside, and how long it is kept then.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RotationView {
+    /// When it has grown to this; absent: whatever its size.
+    pub size_bytes: Option<u64>,
+    /// When the next one begins: `hourly`, `daily`, `weekly`; absent: whatever its age.
+    pub every: Option<String>,
+    /// So many are kept besides the one that is written.
+    pub keep: u32,
+    /// Those put aside longer ago are removed; absent: never.
+    pub max_age_ms: Option<u64>,
+    /// What was put aside is compressed.
+    pub compress: bool,
+}
+
 /// What holds a worker and everything that it starts together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldView {

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AppStatus, CgroupsView, HealthView, HeldView, InsideView, ProcessSettingsView, ProcessView,
-    RenewalView, ResourcesView, WorkerStatus,
+    AppStatus, CgroupsView, HealthView, HeldView, InsideView, LogsView, ProcessSettingsView,
+    ProcessView, RenewalView, ResourcesView, WorkerStatus,
 };
 
 /// `GET /v1/version`.
@@ -167,6 +167,9 @@ pub struct SettingsView {
     /// What each worker may use together with everything that it starts.
     #[serde(default)]
     pub resources: ResourcesView,
+    /// What becomes of its output; absent: the daemon is of a version that does not tell.
+    #[serde(default)]
+    pub logs: Option<LogsView>,
 }
 
 /// When a worker is replaced although nothing is wrong with it; absent: never.

@@ -97,9 +97,11 @@ pub fn check_time(format: &str) -> Result<(), String> {
     // Whatever the moment, it is formatted or it is not.
     let at = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
     let formatted = jiff::fmt::strtime::format(format, &at);
-    formatted
-        .map(drop)
-        .map_err(|error| format!("`{format}` is no form of times: {error}"))
+    formatted.map(drop).map_err(|error| {
+        let error = error.to_string();
+        let (_, why) = error.split_once("failed: ").unwrap_or(("", &error));
+        format!("`{format}` is no form of times: {why}")
+    })
 }
 
 /// How `rota run` shows a line.
@@ -123,6 +125,27 @@ pub enum LogFormat {
     Plain,
     /// An object of JSON per line, with app, worker, stream, time and text.
     Json,
+}
+
+impl ShowAs {
+    /// The word for it, as the flag has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Prefix => "prefix",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl LogFormat {
+    /// The word for it, as in rota.toml.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Json => "json",
+        }
+    }
 }
 
 /// When a log file is put aside, and how long it is kept then.
@@ -164,6 +187,17 @@ pub enum Period {
     Daily,
     /// A week; it begins on Monday.
     Weekly,
+}
+
+impl Period {
+    /// The word for it, as in rota.toml.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hourly => "hourly",
+            Self::Daily => "daily",
+            Self::Weekly => "weekly",
+        }
+    }
 }
 
 fn is_false(value: &bool) -> bool {

@@ -1,12 +1,17 @@
 //! What is told of an app's settings.
 
-use rota_api::{IdsView, LimitsView, ProcessSettingsView, ResourcesView, SettingsView};
-use rota_config::{ResourceSpec, Size};
+use std::path::{Path, PathBuf};
+
+use rota_api::{
+    IdsView, LimitsView, LogsView, ProcessSettingsView, ResourcesView, RotationView, SettingsView,
+};
+use rota_config::{AppSpec, ResourceSpec, RotateSpec, Size, Span};
 
 use crate::apps::Prepared;
+use crate::output;
 
-/// The settings of a generation.
-pub(crate) fn settings(prepared: &Prepared) -> SettingsView {
+/// The settings of a generation; `logs` is the folder of the log files.
+pub(crate) fn settings(prepared: &Prepared, logs: &Path) -> SettingsView {
     let spec = &prepared.spec;
     SettingsView {
         interpreter_args: spec.interpreter_args.clone(),
@@ -20,7 +25,7 @@ pub(crate) fn settings(prepared: &Prepared) -> SettingsView {
         max_restarts: spec.restart.max_restarts,
         min_uptime_ms: spec.restart.min_uptime.millis(),
         restart_delay_ms: spec.restart.delay.millis(),
-        backoff_ms: spec.restart.backoff.map(rota_config::Span::millis),
+        backoff_ms: spec.restart.backoff.map(Span::millis),
         stop_exit_codes: spec.restart.stop_exit_codes.clone(),
         listen: spec.listen.iter().map(ToString::to_string).collect(),
         probe: spec.probe.as_ref().map(|probe| probe.target.to_string()),
@@ -32,10 +37,37 @@ pub(crate) fn settings(prepared: &Prepared) -> SettingsView {
         limits: LimitsView {
             max_memory_bytes: spec.limits.max_memory.map(Size::bytes),
             max_requests: spec.limits.max_requests,
-            max_age_ms: spec.limits.max_age.map(rota_config::Span::millis),
+            max_age_ms: spec.limits.max_age.map(Span::millis),
         },
         process: process(prepared),
         resources: resources(&spec.resources),
+        logs: Some(logs_of(spec, logs)),
+    }
+}
+
+fn logs_of(spec: &AppSpec, dir: &Path) -> LogsView {
+    let places = output::log_places(spec, dir);
+    let shown = |path: PathBuf| path.display().to_string();
+    LogsView {
+        out: places.out.map(shown),
+        err: places.err.map(shown),
+        joined: places.joined.map(shown),
+        format: spec.logs.format.as_str().to_owned(),
+        time: spec.logs.time.clone(),
+        show: spec.logs.show.map(|show| show.as_str().to_owned()),
+        journald: spec.logs.journald,
+        rotation: rotation(&spec.logs.rotate),
+    }
+}
+
+fn rotation(spec: &RotateSpec) -> RotationView {
+    let size = spec.size.map(Size::bytes);
+    RotationView {
+        size_bytes: size.filter(|size| *size > 0),
+        every: spec.every.map(|every| every.as_str().to_owned()),
+        keep: spec.keep,
+        max_age_ms: spec.max_age.map(Span::millis),
+        compress: spec.compress,
     }
 }
 

@@ -125,7 +125,7 @@ impl Look<'_> {
             listening: Vec::new(),
             created_at: app.created_at,
             started_at: app.started_at,
-            settings: settings(prepared),
+            settings: settings(prepared, &self.logs),
             rollout: None,
             renewal: None,
             errored_reason: None,

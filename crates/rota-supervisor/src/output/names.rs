@@ -22,13 +22,18 @@ impl FileKey {
 
     /// The file's name in the folder.
     pub fn file_name(&self) -> String {
+        self.name_with(self.slot.map(|slot| slot.to_string()).as_deref())
+    }
+
+    /// The same with a word in the place of the slot's number.
+    pub fn name_with(&self, slot: Option<&str>) -> String {
         // App names are validated long before; a name must not lead out of the folder all the same.
         let app: String = self
             .app
             .chars()
             .map(|c| if c == '/' || c.is_control() { '_' } else { c })
             .collect();
-        match self.slot {
+        match slot {
             Some(slot) => format!("{app}-{}-{slot}.log", word(self.stream)),
             None => format!("{app}-{}.log", word(self.stream)),
         }

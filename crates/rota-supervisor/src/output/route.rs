@@ -132,6 +132,37 @@ pub(crate) fn log_paths(spec: &AppSpec, dir: &Path, slot: u32) -> LogPaths {
     }
 }
 
+/// Where the output of an app goes, with `{slot}` in files of which each worker has its own; `None` where it goes nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogPlaces {
+    pub(crate) out: Option<PathBuf>,
+    pub(crate) err: Option<PathBuf>,
+    pub(crate) joined: Option<PathBuf>,
+}
+
+/// Where the output of an app goes; `dir` is the folder of files that have no place of their own.
+pub(crate) fn log_places(spec: &AppSpec, dir: &Path) -> LogPlaces {
+    let logs = &spec.logs;
+    let own = |stream, own: &Option<PathBuf>| match own {
+        Some(path) => whole(&spec.cwd, path),
+        None => {
+            let key = FileKey {
+                app: Arc::from(spec.name.as_str()),
+                slot: None,
+                stream,
+            };
+            dir.join(key.name_with((!logs.merge).then_some(SLOT)))
+        }
+    };
+    let there = |path: &PathBuf| !logs.disabled && !is_nowhere(path);
+    let joined = logs.joined.as_ref().map(|path| whole(&spec.cwd, path));
+    LogPlaces {
+        out: Some(own(Stream::Out, &logs.out)).filter(there),
+        err: Some(own(Stream::Err, &logs.err)).filter(there),
+        joined: joined.filter(there),
+    }
+}
+
 /// The files of an app that are not in the folder of the logs, for so many workers. `dir` is that folder.
 pub fn custom_files(
     app: &Arc<str>,
@@ -178,9 +209,17 @@ fn is_nowhere(path: &Path) -> bool {
     path == Path::new(NOWHERE)
 }
 
-/// A path as it was given, for one worker: absolute, and written in one way only, so that apps which share a file are
-/// seen to do so.
+/// A path as it was given, for one worker.
 fn place(cwd: &Path, path: &Path, slot: u32) -> PathBuf {
+    let whole = whole(cwd, path);
+    match whole.to_str() {
+        Some(text) if text.contains(SLOT) => text.replace(SLOT, &slot.to_string()).into(),
+        _ => whole,
+    }
+}
+
+/// A path as it was given, absolute, and written in one way only, so that apps which share a file are seen to do so.
+fn whole(cwd: &Path, path: &Path) -> PathBuf {
     let mut whole = PathBuf::new();
     for part in cwd.join(path).components() {
         match part {
@@ -191,10 +230,7 @@ fn place(cwd: &Path, path: &Path, slot: u32) -> PathBuf {
             part => whole.push(part),
         }
     }
-    match whole.to_str() {
-        Some(text) if text.contains(SLOT) => text.replace(SLOT, &slot.to_string()).into(),
-        _ => whole,
-    }
+    whole
 }
 
 /// What stands for no file.

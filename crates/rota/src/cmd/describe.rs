@@ -3,7 +3,7 @@
 use rota_api::{AppView, ExitCode, LimitsView, SettingsView};
 
 use super::sheet::Sheet;
-use super::{describe_renewal, describe_settings, describe_worker, list, story};
+use super::{describe_logs, describe_renewal, describe_settings, describe_worker, list, story};
 use crate::args::DescribeArgs;
 use crate::context::Context;
 use crate::failure::Done;
@@ -112,6 +112,9 @@ fn settings(sheet: &mut Sheet, app: &AppView) {
         describe_renewal::tell(sheet, renewal);
     }
     describe_settings::tell(sheet, settings);
+    if let Some(logs) = &settings.logs {
+        describe_logs::tell(sheet, logs);
+    }
     if !settings.listen.is_empty() {
         sheet.row("handed sockets", settings.listen.join(", "));
     }

@@ -7,6 +7,7 @@ mod config;
 mod daemon;
 mod delete;
 pub(crate) mod describe;
+mod describe_logs;
 mod describe_renewal;
 mod describe_settings;
 mod describe_worker;
