@@ -1,10 +1,12 @@
 //! Verbs that do something to apps that are there.
 
 use rota_api::{
-    AppStatus, AppView, CommandRequest, ConfigRequest, ExitCode, Origin, SignalRequest, Verb,
+    AppStatus, AppView, CommandRequest, ConfigRequest, ExitCode, ExportView, Origin, SignalRequest,
+    Verb,
 };
 use rota_config::{AppSpec, Described, SpecUpdate};
 
+use super::rotation::Rotation;
 use super::run::Pm2;
 use super::select::{Chosen, select};
 use super::specs;
@@ -146,7 +148,9 @@ impl Pm2<'_> {
     }
 
     async fn renew_all(&self, verb: Verb, targets: Vec<String>, apps: &[AppView]) -> Done {
-        if !self.flags.update_env && !self.changes() {
+        let rotation = self.rotation()?;
+        let plain = !self.flags.update_env && !self.changes();
+        if plain && rotation.is_none() {
             return self.command(verb, targets, None).await;
         }
         let mut code = ExitCode::Ok;
@@ -158,8 +162,15 @@ impl Pm2<'_> {
             let Some(app) = apps.iter().find(named) else {
                 continue;
             };
-            let update = self.change(app).await?;
-            let done = self.command(verb, vec![target], Some(update)).await?;
+            // A single worker stays what the others are.
+            let whole = target == app.name;
+            let rotation = rotation.as_ref();
+            let rotation = rotation.filter(|new| whole && is_news(new, app));
+            let update = match plain && rotation.is_none() {
+                true => None,
+                false => Some(self.change(app, rotation).await?),
+            };
+            let done = self.command(verb, vec![target], update).await?;
             code = if code == ExitCode::Ok { done } else { code };
         }
         Ok(code)
@@ -177,20 +188,28 @@ impl Pm2<'_> {
         specs::overlay_differs(&plain, &self.flags)
     }
 
-    /// What `--update-env` and other flags change of an app.
-    async fn change(&self, app: &AppView) -> Result<SpecUpdate, Stop> {
+    /// What `--update-env`, other flags and pm2-logrotate change of an app.
+    async fn change(&self, app: &AppView, rotation: Option<&Rotation>) -> Result<SpecUpdate, Stop> {
         let mut update = SpecUpdate::default();
-        if self.changes() {
-            let spec = self.spec_of(&app.name).await?;
-            let mut spec: AppSpec = serde_json::from_value(spec).map_err(|error| {
+        let changes = self.changes();
+        if changes || rotation.is_some() {
+            let ExportView {
+                spec, mut origins, ..
+            } = self.export_of(&app.name).await?;
+            let unknown = |error: &serde_json::Error| {
                 let text = format!("{}: its settings are not understood", app.name);
-                Failure::new(ExitCode::Failed, text).because(&error)
-            })?;
-            specs::overlay(&mut spec, &self.flags)?;
-            update.whole = Some(Box::new(Described {
-                spec,
-                origins: None,
-            }));
+                Failure::new(ExitCode::Failed, text).because(error)
+            };
+            let mut spec: AppSpec =
+                serde_json::from_value(spec).map_err(|error| unknown(&error))?;
+            if let Some(rotation) = rotation {
+                rotation.give(&mut spec.logs.rotate, origins.as_ref());
+            }
+            if changes {
+                specs::overlay(&mut spec, &self.flags)?;
+                origins = None;
+            }
+            update.whole = Some(Box::new(Described { spec, origins }));
         }
         if self.flags.update_env {
             let env = crate::cmd::specs::caller_env();
@@ -295,4 +314,10 @@ impl Pm2<'_> {
         })?;
         Ok(ExitCode::Ok)
     }
+}
+
+/// True if pm2-logrotate says other things than hold for the app. It says nothing of apps that `pm2` has not started.
+fn is_news(rotation: &Rotation, app: &AppView) -> bool {
+    let logs = app.settings.logs.as_ref();
+    app.settings.pm2_env && !logs.is_some_and(|logs| rotation.is_that_of(logs))
 }

@@ -6,18 +6,9 @@ use rota_api::ExitCode;
 use serde_json::{Map, Value};
 
 use super::home;
+use super::rotation::{self, MODULE as ROTATION, Rotation};
 use super::run::Pm2;
 use crate::failure::{Done, Failure, Stop};
-
-/// The module whose work rota does itself.
-const ROTATION: &str = "pm2-logrotate";
-/// Its settings, and what rota has for them.
-const ROTATION_KEYS: [(&str, &str); 4] = [
-    ("max_size", "size"),
-    ("retain", "keep"),
-    ("compress", "compress"),
-    ("rotateInterval", "every"),
-];
 
 impl Pm2<'_> {
     fn conf_path(&self) -> PathBuf {
@@ -33,6 +24,11 @@ impl Pm2<'_> {
             let text = format!("{} is no JSON object", path.display());
             Failure::new(ExitCode::Failed, text).because(&error)
         })
+    }
+
+    /// What pm2-logrotate is told; `None`: nothing.
+    pub(super) fn rotation(&self) -> Result<Option<Rotation>, Failure> {
+        Ok(Rotation::of(&self.conf()?))
     }
 
     fn write_conf(&self, conf: &Map<String, Value>) -> Result<(), Failure> {
@@ -75,10 +71,10 @@ impl Pm2<'_> {
         for (key, value) in pairs {
             let (place, name) = place(&mut conf, key)?;
             place.insert(name.to_owned(), Value::String(value.clone()));
-            self.tell_rotation(key);
         }
         self.write_conf(&conf)?;
         self.say("it is set")?;
+        self.tell_rotation(pairs)?;
         Ok(ExitCode::Ok)
     }
 
@@ -91,6 +87,9 @@ impl Pm2<'_> {
         }
         self.write_conf(&conf)?;
         self.say("it is not set any more")?;
+        if rotation_setting(key).is_some() {
+            self.say(WHEN)?;
+        }
         Ok(ExitCode::Ok)
     }
 
@@ -138,18 +137,33 @@ impl Pm2<'_> {
         Ok(ExitCode::Ok)
     }
 
-    fn tell_rotation(&self, key: &str) {
-        let mut parts = path(key);
-        if parts.next() != Some(ROTATION) {
-            return;
+    /// What becomes of settings of pm2-logrotate.
+    fn tell_rotation(&self, pairs: &[(String, String)]) -> Result<(), Stop> {
+        let mut ours = Vec::new();
+        for (key, value) in pairs {
+            let Some(name) = rotation_setting(key) else {
+                continue;
+            };
+            match rotation::check(name, value) {
+                Ok(name) => ours.push(name),
+                Err(why) => self.warn(&why),
+            }
         }
-        let name = parts.next().unwrap_or_default();
-        let ours = ROTATION_KEYS.iter().find(|(theirs, _)| *theirs == name);
-        self.warn(&match ours {
-            Some((_, ours)) => format!("rota rotates by itself; it is `{ours}` among an app's settings of logs, and does not follow {ROTATION}:{name}"),
-            None => format!("rota rotates by itself, and has nothing for {ROTATION}:{name}"),
-        });
+        match ours.is_empty() {
+            true => Ok(()),
+            false => self.say(&format!("rota has it as `{}`; {WHEN}", ours.join("`, `"))),
+        }
     }
+}
+
+/// When a setting of pm2-logrotate takes effect.
+const WHEN: &str = "it holds for every app that pm2 starts, restarts or reloads from now on";
+
+/// The name of a setting of pm2-logrotate.
+fn rotation_setting(key: &str) -> Option<&str> {
+    let mut parts = path(key);
+    parts.next().filter(|module| *module == ROTATION)?;
+    parts.next()
 }
 
 /// The parts of a name: `module:key` or `module.key`.

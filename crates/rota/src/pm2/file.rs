@@ -192,7 +192,10 @@ impl Pm2<'_> {
     }
 
     /// An app as a whole: with variables and settings that the file has no more taken away.
-    async fn renew_whole(&self, verb: Verb, app: FileApp, view: &AppView) -> Done {
+    async fn renew_whole(&self, verb: Verb, mut app: FileApp, view: &AppView) -> Done {
+        if let Some(rotation) = self.rotation()? {
+            rotation.give(&mut app.spec.logs.rotate, Some(&app.origins));
+        }
         let name = app.spec.name.to_string();
         let cpus = u32::try_from(rota_sys::cpus::available()).unwrap_or(u32::MAX);
         let (wanted, text) = (

@@ -13,6 +13,7 @@ mod input;
 mod logs;
 mod misc;
 mod objects;
+mod rotation;
 mod run;
 mod runtime;
 mod select;

@@ -7,8 +7,9 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use rota_api::client::Events;
 use rota_api::{
     AppView, CommandResult, EnvRequest, EnvResponse, ExitCode, ExportRequest, ExportResponse,
-    StreamEvent,
+    ExportView, StreamEvent,
 };
+use rota_config::file::Origins;
 use serde_json::Value;
 
 use super::args::Flags;
@@ -214,14 +215,24 @@ impl<'a> Pm2<'a> {
 
     /// The specification of an app, as JSON.
     pub(super) async fn spec_of(&self, name: &str) -> Result<Value, Stop> {
+        Ok(self.export_of(name).await?.spec)
+    }
+
+    /// An app as it is: its specification as JSON, and where its settings come from.
+    pub(super) async fn export_of(&self, name: &str) -> Result<ExportView<Value, Origins>, Stop> {
         let request = ExportRequest {
             targets: vec![name.to_owned()],
             reveal: true,
         };
         let answer = self.context.client().await?.export(&request).await?;
-        let answer: ExportResponse<Value, Value> = answer;
+        let answer: ExportResponse<Value, Origins> = answer;
         let app = answer.apps.into_iter().next();
-        Ok(app.map(|app| app.spec).unwrap_or_default())
+        Ok(app.unwrap_or(ExportView {
+            spec: Value::Null,
+            origins: None,
+            hidden: Vec::new(),
+            masked: Vec::new(),
+        }))
     }
 
     /// Waits for the results of what was asked for; tells on the way what happens.

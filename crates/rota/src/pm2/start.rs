@@ -153,10 +153,15 @@ impl Pm2<'_> {
 
     fn request(
         &self,
-        apps: Vec<AppSpec>,
+        mut apps: Vec<AppSpec>,
         origins: BTreeMap<String, Origins>,
         force: bool,
     ) -> Result<StartRequest<AppSpec, Origins>, Stop> {
+        if let Some(rotation) = self.rotation()? {
+            for app in &mut apps {
+                rotation.give(&mut app.logs.rotate, origins.get(app.name.as_str()));
+            }
+        }
         crate::cmd::specs::check(&apps, self.context)?;
         Ok(StartRequest {
             rest: self.resting(&apps),

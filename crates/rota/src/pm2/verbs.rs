@@ -128,7 +128,7 @@ pub static VERBS: &[Row] = &[
     row(&["monit", "dash", "dashboard"], Verb::Monit, Different, "A list that is written anew every second."),
     row(&["init", "ecosystem"], Verb::Init, Same, "Its own words; never overwrites a file."),
     row(&["serve", "expose"], Verb::Serve, Different, "`rota serve` does it."),
-    row(&["set"], Verb::Set, Same, "Kept in module_conf.json; settings of pm2-logrotate are told how rota does it."),
+    row(&["set"], Verb::Set, Same, "Kept in module_conf.json. Settings of pm2-logrotate are the rotation of the apps that `pm2` starts."),
     row(&["get", "conf", "config"], Verb::Get, Same, ""),
     row(&["unset"], Verb::Unset, Same, ""),
     row(&["multiset"], Verb::Multiset, Same, ""),

@@ -4,6 +4,7 @@ mod codes;
 mod environment;
 mod files;
 mod input;
+mod rotation;
 mod runtime;
 mod saving;
 mod scripts;
