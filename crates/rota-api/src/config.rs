@@ -57,8 +57,11 @@ pub enum Origin {
     File {
         /// Absolute.
         file: String,
-        /// From 1.
+        /// From 1; 0: it is not known.
         line: u32,
+        /// What a file of another program calls it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        field: Option<String>,
     },
     /// It is a variable of the shell that started the app, because a file names it.
     Named {
@@ -92,6 +95,7 @@ mod tests {
             origin: Origin::File {
                 file: "/srv/rota.toml".to_owned(),
                 line: 3,
+                field: None,
             },
         };
         let json =

@@ -55,6 +55,7 @@ fn describe(spec: &AppSpec, origins: Option<&Origins>) -> ConfigResponse {
             (Some(&line), Some(file)) => Origin::File {
                 file: file.clone(),
                 line,
+                field: origins.and_then(|origins| origins.fields.get(key.name).cloned()),
             },
             _ if is_usual(key, spec, Path::new("/")) => Origin::Default,
             // The file's folder.
@@ -88,7 +89,11 @@ fn variable(origin: Option<&EnvOrigin>) -> Origin {
     let file = origin.file.as_ref().map(|file| file.display().to_string());
     match (file, origin.line, origin.shell) {
         (Some(file), Some(line), true) => Origin::Named { file, line },
-        (Some(file), Some(line), false) => Origin::File { file, line },
+        (Some(file), Some(line), false) => Origin::File {
+            file,
+            line,
+            field: None,
+        },
         _ => Origin::Shell,
     }
 }
@@ -120,6 +125,7 @@ mod tests {
             file: "/srv/rota.toml".into(),
             profile: Some("production".to_owned()),
             keys: [("script".to_owned(), 2)].into(),
+            fields: [("script".to_owned(), "exec".to_owned())].into(),
             env: [
                 (
                     "A".to_owned(),
@@ -142,7 +148,13 @@ mod tests {
         };
         let mut answer = describe(&spec, Some(&origins));
         let file = "/srv/rota.toml".to_owned();
-        assert_eq!(origin(&answer, "script"), Origin::File { file, line: 2 });
+        let field = Some("exec".to_owned());
+        let script = Origin::File {
+            file,
+            line: 2,
+            field,
+        };
+        assert_eq!(origin(&answer, "script"), script);
         assert_eq!(origin(&answer, "cwd"), Origin::Default);
         assert_eq!(origin(&answer, "max_restarts"), Origin::Given);
         let of = |name: &str| {
@@ -158,7 +170,8 @@ mod tests {
             of("A"),
             Origin::File {
                 file: "/srv/.env".to_owned(),
-                line: 1
+                line: 1,
+                field: None,
             }
         );
         assert_eq!((of("PATH"), of("X")), (Origin::Shell, Origin::Given));

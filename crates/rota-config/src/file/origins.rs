@@ -17,8 +17,11 @@ pub struct Origins {
     /// The profile that was chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// The line of each key that the file sets.
+    /// The line of each key that the file sets; 0: it is not known.
     pub keys: BTreeMap<String, u32>,
+    /// What the file calls a key, where it is a file of another program.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
     /// Where each variable comes from.
     pub env: BTreeMap<String, EnvOrigin>,
 }

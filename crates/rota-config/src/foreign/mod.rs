@@ -4,6 +4,7 @@
 
 mod command;
 mod data;
+mod lines;
 mod mistake;
 mod package;
 pub mod pm2;
@@ -17,6 +18,8 @@ use serde_json::Value as Json;
 pub use data::{json, yaml};
 pub use mistake::Mistake;
 
+use lines::Lines;
+
 use crate::file::{FileApp, Outside};
 
 /// A file of another program.
@@ -25,6 +28,7 @@ pub struct Foreign {
     path: PathBuf,
     folder: PathBuf,
     content: Content,
+    lines: Lines,
 }
 
 #[derive(Debug, Clone)]
@@ -74,7 +78,7 @@ impl Foreign {
     pub fn package(path: impl Into<PathBuf>, text: &str) -> Result<Self, Mistake> {
         let value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
             .map_err(|error| Mistake::of_file(format!("it is no JSON: {error}")))?;
-        Ok(Self::new(path.into(), Content::Package(value)))
+        Ok(Self::new(path.into(), Content::Package(value)).with_lines_of(text))
     }
 
     fn new(path: PathBuf, content: Content) -> Self {
@@ -83,7 +87,15 @@ impl Foreign {
             path,
             folder,
             content,
+            lines: Lines::default(),
         }
+    }
+
+    /// The same, with what the text that it was read from tells of lines, if it is JSON or YAML.
+    #[must_use]
+    pub fn with_lines_of(mut self, text: &str) -> Self {
+        self.lines = Lines::of(text);
+        self
     }
 
     /// The same, with relative paths meant from another folder than that of the file; absolute.
@@ -110,6 +122,7 @@ impl Foreign {
         let place = shared::Place {
             file: &self.path,
             folder: &self.folder,
+            lines: &self.lines,
             profile,
             outside,
         };

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::Taken;
 use super::command;
 use super::mistake::Mistake;
-use super::shared::{self, Own, Place};
+use super::shared::{self, Given, Own, Place, Said};
 use crate::{AppName, AppSpec, Env};
 
 pub(super) fn apps(package: &Json, place: &Place<'_>) -> Result<Taken, Vec<Mistake>> {
@@ -21,10 +21,10 @@ pub(super) fn apps(package: &Json, place: &Place<'_>) -> Result<Taken, Vec<Mista
         text.map(str::to_owned)
     };
     let main = text(&package["main"]);
-    let start = match text(&package["scripts"]["start"]) {
-        Some(start) => start,
+    let (start, said) = match text(&package["scripts"]["start"]) {
+        Some(start) => (start, said(place, &["scripts", "start"])),
         None => match otherwise(place, main.as_deref()) {
-            Some(file) => format!("node {file}"),
+            Some((file, said)) => (format!("node {file}"), said),
             None => return Err(vec![nothing()]),
         },
     };
@@ -37,10 +37,14 @@ pub(super) fn apps(package: &Json, place: &Place<'_>) -> Result<Taken, Vec<Mista
     let prefix = command::put(&mut spec, &start, main.as_deref());
     let beside = place.beside(place.outside.caller, &mut mistakes);
     let mut env = place.inherited(&spec);
-    let mut own = Own::default();
+    let line = said.line;
+    let mut own = Own {
+        otherwise: said,
+        ..Own::default()
+    };
     own.files.extend(beside);
-    own.files
-        .push((place.file.to_owned(), given(package, place, &prefix)));
+    own.files.push(Given::of(place.file, given(package, place)));
+    own.files.push(Given::of(place.file, prefix).at(line));
     own.give(&mut env);
     spec.env = env;
     mistakes.extend(
@@ -64,12 +68,22 @@ fn nothing() -> Mistake {
     )
 }
 
-/// What npm starts where there is no script for it, and then what the package calls its main file.
-fn otherwise(place: &Place<'_>, main: Option<&str>) -> Option<String> {
+/// What npm starts where there is no script for it, and then what the package calls its main file; and who says so.
+fn otherwise(place: &Place<'_>, main: Option<&str>) -> Option<(String, Said)> {
     let there = |name: &&str| place.folder.join(name).is_file();
-    let file = Some("server.js").filter(there).or(main.filter(there))?;
+    let usual = Some(("server.js", Said::default())).filter(|(name, _)| there(name));
+    let main = main.filter(there);
+    let (file, said) = usual.or_else(|| Some((main?, said(place, &["main"]))))?;
     // As a word of a command line.
-    Some(format!("'{}'", file.replace('\'', "'\\''")))
+    Some((format!("'{}'", file.replace('\'', "'\\''")), said))
+}
+
+/// A field of the package that says what is run.
+fn said(place: &Place<'_>, way: &[&str]) -> Said {
+    Said {
+        field: Some(way.join(".")),
+        line: place.lines.line(way),
+    }
 }
 
 /// The package's name without its scope, or that of the folder.
@@ -85,8 +99,8 @@ fn name(package: &Json, place: &Place<'_>) -> AppName {
     name.unwrap_or_else(AppName::placeholder)
 }
 
-/// What npm gives to its scripts, as far as programs look at it, and what the command itself sets.
-fn given(package: &Json, place: &Place<'_>, prefix: &Env) -> Env {
+/// What npm gives to its scripts, as far as programs look at it.
+fn given(package: &Json, place: &Place<'_>) -> Env {
     let path = place.outside.caller.get("PATH").unwrap_or_default();
     let mut env: Env = [
         ("PATH", command::path_with_packages(place.folder, path)),
@@ -106,6 +120,5 @@ fn given(package: &Json, place: &Place<'_>, prefix: &Env) -> Env {
             env.set(variable, text);
         }
     }
-    env.extend(prefix);
     env
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Taken;
 use super::command;
 use super::mistake::Mistake;
-use super::shared::{self, Own, Place};
+use super::shared::{self, Given, Own, Place, Said};
 use crate::{AppSpec, Env};
 
 /// The port of the first app, and what each further one has more, as foreman has them.
@@ -53,7 +53,12 @@ pub(super) fn apps(text: &str, place: &Place<'_>) -> Result<Taken, Vec<Mistake>>
             }
             Ok(name) => {
                 let mut spec = AppSpec::new(name, "", place.folder);
-                let own = app(&mut spec, command, index, beside.as_ref(), place);
+                let line = Line {
+                    number,
+                    index,
+                    command,
+                };
+                let own = app(&mut spec, &line, beside.as_ref(), place);
                 index += 1;
                 mistakes.extend(
                     spec.problems()
@@ -74,15 +79,24 @@ pub(super) fn apps(text: &str, place: &Place<'_>) -> Result<Taken, Vec<Mistake>>
     }
 }
 
-fn app(
-    spec: &mut AppSpec,
-    line: &str,
+/// A line that describes an app.
+struct Line<'a> {
+    /// From 1.
+    number: u32,
+    /// Which app it is.
     index: u32,
-    beside: Option<&(std::path::PathBuf, Env)>,
-    place: &Place<'_>,
-) -> Own {
-    let prefix = command::put(spec, line, None);
-    let mut own = Own::default();
+    command: &'a str,
+}
+
+fn app(spec: &mut AppSpec, line: &Line<'_>, beside: Option<&Given>, place: &Place<'_>) -> Own {
+    let prefix = command::put(spec, line.command, None);
+    let mut own = Own {
+        otherwise: Said {
+            field: None,
+            line: line.number,
+        },
+        ..Own::default()
+    };
     own.files.extend(beside.cloned());
     let mut env = place.inherited(spec);
     own.give(&mut env);
@@ -92,12 +106,15 @@ fn app(
         .unwrap_or(FIRST_PORT);
     let mut given: Env = [(
         "PORT",
-        index.saturating_mul(STEP).saturating_add(base).to_string(),
+        line.index
+            .saturating_mul(STEP)
+            .saturating_add(base)
+            .to_string(),
     )]
     .into_iter()
     .collect();
     given.extend(&prefix);
-    own.files.push((place.file.to_owned(), given));
+    own.files.push(Given::of(place.file, given).at(line.number));
     own.give(&mut env);
     spec.env = env;
     own

@@ -1,8 +1,10 @@
 //! What the readers of all these files share.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::lines::Lines;
 use super::mistake::Mistake;
 use crate::file::{EnvOrigin, FileApp, KEYS, Origins, Outside, dotenv};
 use crate::{AppName, AppSpec, Env};
@@ -12,12 +14,13 @@ pub(super) struct Place<'a> {
     pub(super) file: &'a Path,
     /// What relative paths are meant from.
     pub(super) folder: &'a Path,
+    pub(super) lines: &'a Lines,
     pub(super) profile: Option<&'a str>,
     pub(super) outside: &'a Outside<'a>,
 }
 
 impl Place<'_> {
-    /// An app of the file with the origins of its settings; `own` are the variables that the file gives.
+    /// An app of the file with the origins of its settings; `own` is what the file says of it.
     pub(super) fn app(&self, spec: AppSpec, own: Own) -> FileApp {
         let plain = AppSpec::new(AppName::placeholder(), "", self.folder);
         let mut origins = Origins {
@@ -25,21 +28,23 @@ impl Place<'_> {
             profile: self.profile.map(str::to_owned),
             ..Origins::default()
         };
-        let said = KEYS
+        let set = KEYS
             .iter()
             .filter(|key| key.is_field() && key.value(&spec) != key.value(&plain));
-        // Lines are not known: what was read is the value of a program, or data without places.
-        origins.keys = said.map(|key| (key.name.to_owned(), 0)).collect();
+        for key in set {
+            let said = own.said.get(key.name).unwrap_or(&own.otherwise);
+            origins.keys.insert(key.name.to_owned(), said.line);
+            if let Some(field) = &said.field {
+                origins.fields.insert(key.name.to_owned(), field.clone());
+            }
+        }
         for (name, _) in spec.env.iter() {
-            let file = own
-                .files
-                .iter()
-                .rev()
-                .find(|(_, env)| env.get(name).is_some());
+            let mut files = own.files.iter().rev();
+            let given = files.find(|given| given.env.get(name).is_some());
             let origin = EnvOrigin {
-                file: file.map(|(file, _)| file.clone()),
-                line: file.map(|_| 0),
-                shell: file.is_none(),
+                file: given.map(|given| given.file.clone()),
+                line: given.map(|given| given.lines.get(name).copied().unwrap_or(0)),
+                shell: given.is_none(),
             };
             origins.env.insert(name.to_owned(), origin);
         }
@@ -61,11 +66,7 @@ impl Place<'_> {
     }
 
     /// `.env` beside the file, if there is one: it is read as rota.toml's `env_file` would be.
-    pub(super) fn beside(
-        &self,
-        known: &Env,
-        mistakes: &mut Vec<Mistake>,
-    ) -> Option<(PathBuf, Env)> {
+    pub(super) fn beside(&self, known: &Env, mistakes: &mut Vec<Mistake>) -> Option<Given> {
         let path = self.folder.join(".env");
         let text = match (self.outside.read)(&path) {
             Ok(text) => text,
@@ -80,25 +81,66 @@ impl Place<'_> {
         mistakes.extend(bad.iter().map(|line| {
             Mistake::of_file(format!("{}:{}: {}", path.display(), line.line, line.why))
         }));
-        let env = variables
-            .into_iter()
-            .map(|variable| (variable.name, variable.value))
-            .collect();
-        Some((path, env))
+        let mut given = Given::of(path, Env::new());
+        for variable in variables {
+            given.lines.insert(variable.name.clone(), variable.line);
+            given.env.set(variable.name, variable.value);
+        }
+        Some(given)
     }
 }
 
-/// Variables by the file that gives them, the later ones winning.
+/// What files say of an app.
 #[derive(Default)]
 pub(super) struct Own {
-    pub(super) files: Vec<(PathBuf, Env)>,
+    /// Variables by the file that gives them, the later ones winning.
+    pub(super) files: Vec<Given>,
+    /// Where the file says what a key is.
+    pub(super) said: BTreeMap<&'static str, Said>,
+    /// The same for every other key.
+    pub(super) otherwise: Said,
+}
+
+/// Where a file says something.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Said {
+    /// The field, as the file calls it.
+    pub(super) field: Option<String>,
+    /// Its line, from 1; 0: it is not known.
+    pub(super) line: u32,
+}
+
+/// Variables that a file gives.
+#[derive(Debug, Clone)]
+pub(super) struct Given {
+    pub(super) file: PathBuf,
+    pub(super) env: Env,
+    /// On which lines, as far as it is known.
+    pub(super) lines: BTreeMap<String, u32>,
+}
+
+impl Given {
+    pub(super) fn of(file: impl Into<PathBuf>, env: Env) -> Self {
+        Self {
+            file: file.into(),
+            env,
+            lines: BTreeMap::new(),
+        }
+    }
+
+    /// The same, where all of them stand on one line.
+    pub(super) fn at(mut self, line: u32) -> Self {
+        let names = self.env.iter().map(|(name, _)| (name.to_owned(), line));
+        self.lines = names.collect();
+        self
+    }
 }
 
 impl Own {
     /// Adds them to the environment of an app.
     pub(super) fn give(&self, env: &mut Env) {
-        for (_, own) in &self.files {
-            env.extend(own);
+        for given in &self.files {
+            env.extend(&given.env);
         }
     }
 }

@@ -122,9 +122,15 @@ fn origin(origin: &Origin, file: Option<&str>) -> String {
         _ => path.to_owned(),
     };
     match origin {
-        // A file of another program has no lines to point at.
-        Origin::File { file, line: 0 } => short(file),
-        Origin::File { file, line } => format!("{}:{line}", short(file)),
+        Origin::File { file, line, field } => {
+            let field = field.as_ref().map(|field| format!(", {}", clean(field)));
+            let field = field.unwrap_or_default();
+            match line {
+                // A program has no lines to point at.
+                0 => format!("{}{field}", short(file)),
+                line => format!("{}:{line}{field}", short(file)),
+            }
+        }
         Origin::Named { file, line } => format!("shell, named in {}:{line}", short(file)),
         Origin::Shell => "shell".to_owned(),
         Origin::Given => "command line".to_owned(),
@@ -143,6 +149,7 @@ mod tests {
         let answer: ConfigResponse = serde_json::from_str(
             r#"{"app":"api","file":"/srv/rota.toml","profile":"production","settings":[
                 {"key":"script","value":"app.js","from":"file","file":"/srv/rota.toml","line":3},
+                {"key":"max_memory","value":1,"from":"file","file":"/srv/rota.toml","line":0,"field":"max_memory_restart"},
                 {"key":"instances","value":4,"from":"scaled"},
                 {"key":"listen","value":["8080"],"from":"given"},
                 {"key":"probe","value":null,"from":"default"},
@@ -157,11 +164,12 @@ mod tests {
             lines.join("\n"),
             "\
 api, from /srv/rota.toml with the profile production
-key        value     from
-script     \"app.js\"  rota.toml:3
-instances  4         rota scale
-listen     [\"8080\"]  command line
-fork       false     default
+key         value     from
+script      \"app.js\"  rota.toml:3
+max_memory  1         rota.toml, max_memory_restart
+instances   4         rota scale
+listen      [\"8080\"]  command line
+fork        false     default
 
 environment (values: rota env api)
 key      from

@@ -44,11 +44,11 @@ pub fn read(path: &Path) -> Result<Source, Failure> {
         }
         Kind::Json => {
             let value = foreign::json(&text).map_err(broken)?;
-            Source::Foreign(Foreign::ecosystem(absolute, value))
+            Source::Foreign(Foreign::ecosystem(absolute, value).with_lines_of(&text))
         }
         Kind::Yaml => {
             let value = foreign::yaml(&text).map_err(broken)?;
-            Source::Foreign(Foreign::ecosystem(absolute, value))
+            Source::Foreign(Foreign::ecosystem(absolute, value).with_lines_of(&text))
         }
         Kind::Procfile => Source::Foreign(Foreign::procfile(absolute, text)),
         Kind::Package => Source::Foreign(Foreign::package(absolute, &text).map_err(broken)?),

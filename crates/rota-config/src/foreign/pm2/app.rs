@@ -1,17 +1,18 @@
 //! One app of an ecosystem file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value as Json;
 
 use super::super::mistake::Mistake;
-use super::super::shared::{self, Own, Place};
+use super::super::shared::{self, Given, Own, Place, Said};
 use super::Table;
 use super::draft::Draft;
 use super::field::{Field, Set, snake};
 use super::fields::{FIELDS, settle};
 use super::kind::{Kind, Wrong, flag, shown};
-use crate::file::{FileApp, closest};
+use crate::file::{FileApp, KEYS, closest};
 use crate::{AppName, Env};
 
 /// An app, and what is to be said about it.
@@ -36,26 +37,58 @@ fn find(key: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|field| field.names().any(same))
 }
 
+/// The table of an app.
+pub(super) struct Entry<'a> {
+    pub(super) table: &'a Table,
+    /// What it is called in messages.
+    pub(super) label: &'a str,
+    /// The way to it in the file.
+    pub(super) way: &'a [String],
+}
+
+impl Entry<'_> {
+    /// The line of something in it; 0: it is not known.
+    fn line(&self, place: &Place<'_>, inner: &[&str]) -> u32 {
+        let way = self.way.iter().map(String::as_str);
+        let way: Vec<&str> = way.chain(inner.iter().copied()).collect();
+        place.lines.line(&way)
+    }
+
+    fn said(&self, place: &Place<'_>, field: &str) -> Said {
+        Said {
+            field: Some(field.to_owned()),
+            line: self.line(place, &[field]),
+        }
+    }
+}
+
 /// Reads an app; `None` if it has mistakes, which are told.
 pub(super) fn read(
-    table: &Table,
-    index: usize,
+    entry: &Entry<'_>,
     place: &Place<'_>,
     mistakes: &mut Vec<Mistake>,
 ) -> Option<Read> {
-    let label = label(table, index);
+    let Entry { table, label, .. } = *entry;
     let before = mistakes.len();
     let mut draft = Draft::new(place.folder, place.outside.caller.get("HOME"));
+    let mut said = BTreeMap::new();
     for field in FIELDS {
-        take(&mut draft, field, table, &label, mistakes);
+        let was = draft.spec.clone();
+        let Some(name) = take(&mut draft, field, table, label, mistakes) else {
+            continue;
+        };
+        let changed = |key: &&crate::file::Key| key.value(&was) != key.value(&draft.spec);
+        for key in KEYS.iter().filter(changed) {
+            said.insert(key.name, entry.said(place, name));
+        }
     }
     if let Some(port) = draft.port.clone() {
         draft.variables.push(("PORT".to_owned(), Some(port)));
     }
-    rest(&mut draft, table, place.profile, &label, mistakes);
+    rest(&mut draft, table, place.profile, label, mistakes);
     if draft.spec.script.is_empty() && !has(table, "script") {
         mistakes
-            .push(Mistake::of_app(&label, "the app has no script").help("add script: \"app.js\""));
+            .push(Mistake::of_app(label, "the app has no script").help("add script: \"app.js\""));
     }
     if draft.spec.script == "serve"
         && draft
@@ -64,23 +97,28 @@ pub(super) fn read(
             .any(|(name, _)| name == "PM2_SERVE_PATH")
     {
         let why = "PM2's own server of files is no script here";
-        mistakes.push(Mistake::of_app(&label, why).field("script").help(
+        mistakes.push(Mistake::of_app(label, why).field("script").help(
             "`rota serve FOLDER PORT` serves files as an app of its own; leave this one out of the file",
         ));
     }
     settle(&mut draft);
-    name(&mut draft, place.profile, &label, mistakes);
+    name(&mut draft, place.profile, label, mistakes);
     if mistakes.len() > before {
         return None;
     }
-    let own = environment(&mut draft, place);
+    // What several fields decide together is said by the one that is described so.
+    for (key, field) in described(table) {
+        said.entry(key).or_insert_with(|| entry.said(place, field));
+    }
+    let mut own = environment(&mut draft, entry, place);
+    own.said = said;
     // A net under the checks of single fields.
     mistakes.extend(
         draft
             .spec
             .problems()
             .iter()
-            .map(|problem| Mistake::of_app(&label, problem.to_string())),
+            .map(|problem| Mistake::of_app(label, problem.to_string())),
     );
     (mistakes.len() == before).then(|| Read {
         meaningless: std::mem::take(&mut draft.meaningless),
@@ -95,7 +133,19 @@ fn has(table: &Table, name: &str) -> bool {
         .any(|field| field.name == name)
 }
 
-fn label(table: &Table, index: usize) -> String {
+/// Keys of rota.toml that fields of the table are said to be.
+fn described(table: &Table) -> impl Iterator<Item = (&'static str, &String)> {
+    let fields = table.iter().filter(|(_, value)| !value.is_null());
+    fields.flat_map(|(name, _)| {
+        let here = find(name).map_or("", |field| field.here);
+        // In backquotes: every second part.
+        let words = here.split('`').skip(1).step_by(2);
+        words.filter_map(move |word| Some((crate::file::key(word)?.name, name)))
+    })
+}
+
+/// What an app is called in messages before its name is known.
+pub(super) fn label(table: &Table, index: usize) -> String {
     let named = table
         .get("name")
         .and_then(Json::as_str)
@@ -113,14 +163,14 @@ fn label(table: &Table, index: usize) -> String {
     }
 }
 
-/// One field, by whichever of its names the file has.
-fn take(
+/// One field, by whichever of its names the file has; this one is given back.
+fn take<'a>(
     draft: &mut Draft<'_>,
     field: &'static Field,
-    table: &Table,
+    table: &'a Table,
     label: &str,
     mistakes: &mut Vec<Mistake>,
-) {
+) -> Option<&'a str> {
     let there: Vec<(&String, &Json)> = field
         .names()
         .filter_map(|name| {
@@ -130,9 +180,7 @@ fn take(
                 .find(|(key, value)| same(key) && !value.is_null())
         })
         .collect();
-    let Some((key, value)) = there.first() else {
-        return;
-    };
+    let (key, value) = there.first()?;
     for (other, _) in there.iter().skip(1).filter(|(other, _)| other != key) {
         draft.warn(format!(
             "`{key}` and `{other}` are the same; `{key}` counts"
@@ -159,6 +207,7 @@ fn take(
         Set::NothingUnless(quiet) if flag(value) == Ok(quiet) => {}
         Set::Nothing | Set::NothingUnless(_) => draft.meaningless.push((*key).clone()),
     }
+    Some(key.as_str())
 }
 
 /// Profiles, and what is no field.
@@ -251,7 +300,7 @@ fn by_script(script: &str) -> String {
 }
 
 /// The caller's environment, less what is filtered, and the variables of the file.
-fn environment(draft: &mut Draft<'_>, place: &Place<'_>) -> Own {
+fn environment(draft: &mut Draft<'_>, entry: &Entry<'_>, place: &Place<'_>) -> Own {
     let mut env = draft.filtered(&place.inherited(&draft.spec));
     let mut given = Env::new();
     for (name, value) in &draft.variables {
@@ -263,8 +312,19 @@ fn environment(draft: &mut Draft<'_>, place: &Place<'_>) -> Own {
             }
         }
     }
+    let mut given = Given::of(place.file, given);
+    let profile = place.profile.map(|name| format!("env_{name}"));
+    let tables = [profile.as_deref(), Some("env")].into_iter().flatten();
+    for (name, _) in given.env.iter() {
+        let mut lines = tables
+            .clone()
+            .map(|table| entry.line(place, &[table, name]));
+        let line = lines.find(|line| *line > 0).unwrap_or(0);
+        given.lines.insert(name.to_owned(), line);
+    }
     let own = Own {
-        files: vec![(place.file.to_owned(), given)],
+        files: vec![given],
+        ..Own::default()
     };
     own.give(&mut env);
     draft.spec.env = env;

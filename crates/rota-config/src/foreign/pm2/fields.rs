@@ -88,7 +88,7 @@ pub(super) static FIELDS: &[Field] = &[
     field("log_file", &["log"], Kind::FlagOrText, Set::To(set::log_file), "a file that gets both streams. `true` names none: a warning"),
     field("disable_logs", &[], Kind::Flag, to!(flag => logs.disabled), "no log files"),
     field("log_type", &[], Kind::Text, Set::To(set::log_type), "`json`: an object of JSON per line"),
-    field("time", &[], Kind::Flag, note!(flag => time), "the time in front of each line, as `YYYY-MM-DDTHH:mm:ss`"),
+    field("time", &[], Kind::Flag, note!(flag => time), "`log_time`, as `YYYY-MM-DDTHH:mm:ss`"),
     field("log_date_format", &[], Kind::Text, Set::To(set::log_date_format), "the same in day.js's words, which are translated"),
     field("merge_logs", &["combine_logs"], Kind::Flag, to!(flag => logs.merge), "all workers write to the same files. Off unless given, also in fork mode"),
     field("autostart", &[], Kind::Flag, Set::To(|draft, value| { draft.spec.autostart = flag(value)?; Ok(()) }),

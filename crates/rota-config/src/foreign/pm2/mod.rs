@@ -39,7 +39,7 @@ pub(super) fn apps(value: &Json, place: &Place<'_>) -> Result<Taken, Vec<Mistake
     };
     let mut meaningless = BTreeMap::<String, Vec<String>>::new();
     let mut names = BTreeSet::new();
-    for (index, table) in tables.into_iter().enumerate() {
+    for (index, (way, table)) in tables.into_iter().enumerate() {
         let Json::Object(table) = table else {
             let app = format!("apps[{index}]");
             mistakes.push(
@@ -48,7 +48,13 @@ pub(super) fn apps(value: &Json, place: &Place<'_>) -> Result<Taken, Vec<Mistake
             );
             continue;
         };
-        let Some(read) = app::read(table, index, place, &mut mistakes) else {
+        let label = app::label(table, index);
+        let entry = app::Entry {
+            table,
+            label: &label,
+            way: &way,
+        };
+        let Some(read) = app::read(&entry, place, &mut mistakes) else {
             continue;
         };
         let name = read.app.spec.name.clone();
@@ -99,10 +105,13 @@ fn without_meaning(fields: &BTreeMap<String, Vec<String>>) -> Option<String> {
     })
 }
 
-/// The tables of the apps; what stands beside them is told.
-fn tables<'a>(value: &'a Json, warnings: &mut Vec<String>) -> Result<Vec<&'a Json>, Mistake> {
+/// The tables of the apps with the ways to them; what stands beside them is told.
+fn tables<'a>(
+    value: &'a Json,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<(Vec<String>, &'a Json)>, Mistake> {
     let root = match value {
-        Json::Array(apps) => return Ok(apps.iter().collect()),
+        Json::Array(apps) => return Ok(items(&[], apps)),
         Json::Object(root) => root,
         Json::Null => return Err(no_app()),
         _ => {
@@ -110,10 +119,11 @@ fn tables<'a>(value: &'a Json, warnings: &mut Vec<String>) -> Result<Vec<&'a Jso
                 .help("write { apps: [{ name: \"web\", script: \"app.js\" }] }"));
         }
     };
-    let lists: Vec<&Json> = LISTS.iter().filter_map(|name| root.get(*name)).collect();
+    let list = |name: &'static str| Some((name, root.get(name)?));
+    let lists: Vec<(&str, &Json)> = LISTS.into_iter().filter_map(list).collect();
     if lists.is_empty() {
         return match app::is_one(root) {
-            true => Ok(vec![value]),
+            true => Ok(vec![(Vec::new(), value)]),
             false => Err(no_app()),
         };
     }
@@ -126,11 +136,21 @@ fn tables<'a>(value: &'a Json, warnings: &mut Vec<String>) -> Result<Vec<&'a Jso
     }
     Ok(lists
         .into_iter()
-        .flat_map(|list| match list {
-            Json::Array(apps) => apps.iter().collect(),
-            one => vec![one],
+        .flat_map(|(name, list)| match list {
+            Json::Array(apps) => items(&[name], apps),
+            one => vec![(vec![name.to_owned()], one)],
         })
         .collect())
+}
+
+/// The items of a list, with the ways to them.
+fn items<'a>(list: &[&str], items: &'a [Json]) -> Vec<(Vec<String>, &'a Json)> {
+    let way = |index: usize| -> Vec<String> {
+        let parts = list.iter().map(|part| (*part).to_owned());
+        parts.chain([index.to_string()]).collect()
+    };
+    let items = items.iter().enumerate();
+    items.map(|(index, item)| (way(index), item)).collect()
 }
 
 /// The names of the profiles of all apps.
@@ -138,7 +158,7 @@ pub(super) fn profiles(value: &Json) -> Vec<String> {
     let tables = tables(value, &mut Vec::new()).unwrap_or_default();
     let keys = tables
         .into_iter()
-        .filter_map(Json::as_object)
+        .filter_map(|(_, table)| table.as_object())
         .flat_map(|table| {
             let profile = |(key, value): (&String, &Json)| {
                 let name = app::profile(key)?;

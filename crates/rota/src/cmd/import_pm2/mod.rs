@@ -2,7 +2,6 @@
 
 mod peer;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -58,8 +57,8 @@ pub(super) fn run(context: &Context, args: &ImportArgs) -> Done {
             .hint("`rota import-pm2 --move` takes them over one after the other; or stop them there, and name the dump")
             .into());
     }
-    let specs = taken.apps.into_iter().map(|(_, app)| app.spec).collect();
-    let results = context.block_on(start(context, args, specs))?;
+    let apps = taken.apps.into_iter().map(|(_, app)| app).collect();
+    let results = context.block_on(start(context, args, apps))?;
     operation::results(context, &results, args.wait.json)
 }
 
@@ -197,8 +196,11 @@ fn count(number: usize, of: &str) -> String {
 async fn start(
     context: &Context,
     args: &ImportArgs,
-    apps: Vec<AppSpec>,
+    apps: Vec<FileApp>,
 ) -> Result<Vec<CommandResult>, Stop> {
+    let origins = |app: &FileApp| (app.spec.name.to_string(), app.origins.clone());
+    let origins = apps.iter().map(origins).collect();
+    let apps: Vec<AppSpec> = apps.into_iter().map(|app| app.spec).collect();
     specs::check(&apps, context)?;
     let request = StartRequest::<AppSpec, Origins> {
         apps,
@@ -206,7 +208,7 @@ async fn start(
         force: false,
         keep: true,
         rest: Vec::new(),
-        origins: BTreeMap::new(),
+        origins,
     };
     let client = context.telling(connect_or_start(context.home()?).await?);
     operation::follow(context, client.start(&request).await?, args.wait.json).await
@@ -222,7 +224,7 @@ async fn take(
     let left = apps.len();
     for (index, (known, app)) in apps.into_iter().enumerate() {
         let name = known.name.clone();
-        let code = one(context, args, peer, &known, app.spec).await?;
+        let code = one(context, args, peer, &known, app).await?;
         if code != ExitCode::Ok {
             let rest = left - index - 1;
             if rest > 0 {
@@ -244,7 +246,7 @@ async fn one(
     args: &ImportArgs,
     peer: &Peer,
     known: &Known,
-    spec: AppSpec,
+    file_app: FileApp,
 ) -> Done {
     let name = known.name.as_str();
     let first = known.wanted && peer.listens(known);
@@ -262,8 +264,8 @@ async fn one(
         ));
         peer.tell(&["stop", name]).map_err(said)?;
     }
-    let app = spec.name.to_string();
-    let started = start(context, args, vec![spec]).await;
+    let app = file_app.spec.name.to_string();
+    let started = start(context, args, vec![file_app]).await;
     let code = match &started {
         Ok(results) => operation::results(context, results, args.wait.json)?,
         Err(_) => ExitCode::Failed,

@@ -105,6 +105,10 @@ fn from_a_dump() {
         "not that of the dump"
     );
     assert!(home.find("old").is_none());
+    home.rota(&["config", "show", "web"])
+        .ok()
+        .says("dump.pm2, script")
+        .says("dump.pm2, exec_mode");
     run(&mut with_pm2(&home, &["import-pm2", "--only", "nobody"]))
         .fails(2)
         .says("no app nobody");

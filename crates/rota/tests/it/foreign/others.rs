@@ -31,6 +31,8 @@ fn what_npm_start_would_start() {
     ] {
         assert_eq!(portrait["env"][name], value, "{name}");
     }
+    let config = home.rota(&["config", "show", "shop"]).ok();
+    config.says("package.json:1, scripts.start").says(".env:2");
     home.rota(&["reload", "package.json"]).ok();
     home.rota(&["start"]).ok().says("already");
     home.rota(&["stop", "package.json"]).ok();
@@ -99,6 +101,8 @@ fn a_procfile_has_ports_as_foreman_gives_them() {
     );
     assert_eq!(home.app("web").0["mode"], "cluster");
     assert_eq!(home.app("other").0["mode"], "fork");
+    let config = home.rota(&["config", "show", "web"]).ok();
+    config.says("Procfile:3");
     home.rota(&["delete", "Procfile"]).ok();
     for (text, says) in [
         ("", "names no app"),

@@ -38,6 +38,19 @@ fn read(value: Json, profile: Option<&str>) -> Result<Taken, Vec<Mistake>> {
     Foreign::ecosystem(PATH, value).apps(profile, &outside)
 }
 
+/// The same of a text of YAML.
+#[track_caller]
+fn taken_of_text(text: &str, profile: Option<&str>) -> Taken {
+    let caller = shell();
+    let outside = Outside {
+        caller: &caller,
+        read: &|_: &Path| Err(io::Error::from(io::ErrorKind::NotFound)),
+    };
+    let value = super::super::yaml(text).unwrap();
+    let file = Foreign::ecosystem(PATH, value).with_lines_of(text);
+    file.apps(profile, &outside).unwrap()
+}
+
 #[track_caller]
 fn taken(value: Json, profile: Option<&str>) -> Taken {
     read(value, profile).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))

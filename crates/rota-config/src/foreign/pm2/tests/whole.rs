@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::super::super::{Foreign, json as read_json, yaml};
-use super::{PATH, app, taken};
+use super::{PATH, app, taken, taken_of_text};
 use crate::file::differences;
 
 fn names(value: Json) -> Vec<String> {
@@ -56,6 +56,52 @@ fn what_such_an_app_has_besides() {
     assert!(!keys.contains(&"cwd") && !keys.contains(&"drain_timeout"));
     let side = (&app.spec, Some(&app.origins));
     assert!(differences(side, side).is_empty());
+}
+
+#[test]
+fn settings_know_the_field_and_the_line_that_they_come_from() {
+    let text = "\
+apps:
+  - name: api
+    script: app.js
+    exec_mode: cluster
+    maxMemoryRestart: 300M
+    time: true
+    instances: 2
+    env:
+      PORT: 3000
+    env_production:
+      PORT: 80
+      MODE: x
+";
+    for profile in [None, Some("production")] {
+        let origins = taken_of_text(text, profile).apps.remove(0).origins;
+        let field = |key: &str| origins.fields.get(key).map(String::as_str);
+        for (key, line, name) in [
+            ("script", 3, Some("script")),
+            ("max_memory", 5, Some("maxMemoryRestart")),
+            ("log_time", 6, Some("time")),
+            ("instances", 7, Some("instances")),
+            // PM2 has it so without a word.
+            ("stop_signal", 0, None),
+        ] {
+            assert_eq!((origins.keys[key], field(key)), (line, name), "{key}");
+        }
+        let line = |name: &str| origins.env.get(name)?.line;
+        let lines = (line("PORT"), line("MODE"), line("PATH"));
+        assert_eq!(
+            lines,
+            match profile {
+                None => (Some(9), None, None),
+                Some(_) => (Some(11), Some(12), None),
+            }
+        );
+    }
+    // A program has no lines.
+    let (_, taken) = app(json!({"namespace": "shop"}), None);
+    let origins = &taken.apps[0].origins;
+    assert_eq!(origins.keys["namespace"], 0);
+    assert_eq!(origins.fields["namespace"], "namespace");
 }
 
 #[test]
