@@ -5,34 +5,28 @@
 //! error appears that no other file has at that moment, and when the last file is well again.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 
 use super::aside;
+use super::folder::{open_folder, open_in};
 use super::form::Spoken;
+use super::log_file::{Around, Failure, LogFile};
 use super::route::Target;
 use super::tend::Tender;
-use super::times::{self, TimesWriter};
+use super::times;
 use super::underway::Underway;
 
 /// How often a failing file is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// The same for one that cannot be put aside.
-const RETRY_ROTATION: Duration = Duration::from_secs(60);
 /// How many files are held open, each with its times; beyond it all are closed, and opened again when needed.
 const OPEN_FILES: usize = 256;
-/// How far a file may grow beyond its size for the sake of a line that does not end.
-const LINE_PATIENCE: u64 = 1024 * 1024;
-
 /// Trouble with the log files. The apps are not affected.
 #[derive(Debug)]
 pub enum LogTrouble {
@@ -67,44 +61,6 @@ pub(super) struct LossCounters {
     pub terminal_lines: AtomicU64,
 }
 
-struct Failure {
-    /// The kind of trouble: an errno, or 0 for an error that is ours.
-    code: i32,
-    last_try: Instant,
-}
-
-#[derive(Default)]
-struct LogFile {
-    open: Option<Open>,
-    failure: Option<Failure>,
-    /// The last write stopped within a line.
-    torn: bool,
-    /// The app that wrote last.
-    owner: Arc<str>,
-    /// It could not be put aside: not tried again before.
-    rotate_after: Option<Instant>,
-}
-
-/// A file that is open.
-struct Open {
-    file: File,
-    length: u64,
-    /// When it is put aside whatever its size, in milliseconds since the Unix epoch.
-    due: u64,
-    /// Its last line has not ended.
-    within_line: bool,
-    times: TimesWriter,
-}
-
-impl Open {
-    fn is_due(&self, target: &Target, now: u64) -> bool {
-        let size = target.rotate.size.map_or(0, |size| size.bytes());
-        let large = size > 0 && self.length >= size;
-        let patience = self.within_line && self.length < size.saturating_add(LINE_PATIENCE);
-        self.length > 0 && (large || now >= self.due) && !patience
-    }
-}
-
 /// Owned by the writer's thread.
 pub(super) struct LogFiles {
     files: HashMap<Arc<Path>, LogFile>,
@@ -113,13 +69,6 @@ pub(super) struct LogFiles {
     losses: Arc<LossCounters>,
     lost_in_incident: u64,
     on_trouble: Box<dyn Fn(LogTrouble) + Send>,
-}
-
-/// What the writing of every file needs.
-struct Around {
-    dir: PathBuf,
-    underway: Underway,
-    tender: Tender,
 }
 
 impl LogFiles {
@@ -304,210 +253,5 @@ impl LogFiles {
         self.lost_in_incident += lines;
         self.losses.lines.fetch_add(lines, Ordering::Relaxed);
         self.losses.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-}
-
-impl LogFile {
-    fn write(
-        &mut self,
-        open_files: &mut usize,
-        around: &mut Around,
-        target: &Target,
-        left: &mut &[u8],
-        spoken: Spoken<'_>,
-    ) -> io::Result<()> {
-        let bytes = *left;
-        if *self.owner != *spoken.source.app {
-            self.owner = Arc::clone(&spoken.source.app);
-        }
-        let open = opened(&mut self.open, open_files, around, target)?;
-        // Without it a death at this moment would leave a torn line: no reason not to write.
-        let length = bytes.len() + usize::from(self.torn);
-        let _ = around
-            .underway
-            .begin(&around.dir, &target.path, &open.file, length);
-        if self.torn {
-            open.file.write_all(b"\n")?;
-            open.length += 1;
-            self.torn = false;
-        }
-        let start = open.length;
-        while !left.is_empty() {
-            match open.file.write(left) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    self.torn = left[written - 1] != b'\n';
-                    open.length += written as u64;
-                    *left = &left[written..];
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        // A piece of a very long line ends without a line break and is whole all the same.
-        self.torn = false;
-        open.within_line = bytes.last().is_some_and(|&byte| byte != b'\n');
-        let place = || times::path(&around.dir, &target.path, None);
-        open.times.note(place, start, spoken.time, spoken.source);
-        Ok(())
-    }
-
-    /// Puts the file aside if that is due. One that cannot be put aside is written on; it is told once.
-    fn rotate(
-        &mut self,
-        open_files: &mut usize,
-        around: &mut Around,
-        target: &Target,
-        time: u64,
-        now: Instant,
-    ) -> io::Result<()> {
-        // That it cannot be opened is told by the write.
-        let Ok(open) = opened(&mut self.open, open_files, around, target) else {
-            return Ok(());
-        };
-        if self.torn || !open.is_due(target, time) {
-            return Ok(());
-        }
-        if self.rotate_after.is_some_and(|after| now < after) {
-            return Ok(());
-        }
-        let told = self.rotate_after.is_some();
-        // Somebody else may have emptied it, or moved it away.
-        let meta = open.file.metadata()?;
-        open.length = meta.len();
-        if !open.is_due(target, time) {
-            return Ok(());
-        }
-        match put_aside(around, target, &meta, time) {
-            Ok(()) => {
-                self.rotate_after = None;
-                *open_files -= 1;
-                self.open = None;
-                Ok(())
-            }
-            Err(error) => {
-                self.rotate_after = Some(now + RETRY_ROTATION);
-                match told {
-                    true => Ok(()),
-                    false => Err(error),
-                }
-            }
-        }
-    }
-}
-
-/// Gives the file its other name. One that has another name already, since somebody else rotates, is just opened anew.
-fn put_aside(around: &Around, target: &Target, meta: &fs::Metadata, time: u64) -> io::Result<()> {
-    let (folder, name) = aside::split(&target.path);
-    let folder = open_folder(&folder)?;
-    let there = rustix::fs::statat(&folder, name.as_str(), AtFlags::SYMLINK_NOFOLLOW);
-    let is_ours = there.is_ok_and(|there| there.st_ino == meta.ino() && there.st_dev == meta.dev());
-    if !is_ours {
-        return Ok(());
-    }
-    let mut time = time;
-    let stamp = loop {
-        let stamp = aside::stamp(time);
-        let new = format!("{name}.{stamp}");
-        let taken = rustix::fs::accessat(
-            &folder,
-            format!("{new}.gz"),
-            rustix::fs::Access::EXISTS,
-            AtFlags::empty(),
-        );
-        let renamed = match taken {
-            Ok(()) => Err(Errno::EXIST),
-            Err(_) => rustix::fs::renameat_with(
-                &folder,
-                name.as_str(),
-                &folder,
-                new.as_str(),
-                RenameFlags::NOREPLACE,
-            ),
-        };
-        match renamed {
-            Ok(()) => break stamp,
-            Err(Errno::EXIST) => time += 1,
-            Err(error) => return Err(error.into()),
-        }
-    };
-    times::follow(&around.dir, &target.path, &stamp);
-    around.tender.tend(target.clone());
-    Ok(())
-}
-
-/// The file, open.
-fn opened<'a>(
-    file: &'a mut Option<Open>,
-    open_files: &mut usize,
-    around: &mut Around,
-    target: &Target,
-) -> io::Result<&'a mut Open> {
-    match file {
-        Some(open) => Ok(open),
-        None => {
-            let open = open(around, target)?;
-            *open_files += 1;
-            Ok(file.insert(open))
-        }
-    }
-}
-
-fn open(around: &mut Around, target: &Target) -> io::Result<Open> {
-    let (dir, name) = aside::split(&target.path);
-    let folder = match open_folder(&dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&dir)?;
-            open_folder(&dir)?
-        }
-        result => result?,
-    };
-    let flags = OFlags::APPEND | OFlags::WRONLY | OFlags::CREATE;
-    let file = open_in(&folder, &name, flags)?;
-    let meta = file.metadata()?;
-    let begun = match meta.len() {
-        0 => std::time::SystemTime::now(),
-        // Written last: whoever finds a file of yesterday puts it aside.
-        _ => meta.modified()?,
-    };
-    let period = target.rotate.every;
-    let due = period.map_or(u64::MAX, |period| {
-        aside::period_end(period, aside::millis(begun))
-    });
-    // What an earlier one has left undone.
-    around.tender.tend(target.clone());
-    Ok(Open {
-        length: meta.len(),
-        due,
-        within_line: false,
-        times: TimesWriter::default(),
-        file,
-    })
-}
-
-/// The folder of the log files. A link in its place is not followed: it would lead wherever somebody wants.
-pub(super) fn open_folder(dir: &Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::open(dir, flags, Mode::empty()).map_err(|errno| match errno {
-        Errno::NOTDIR | Errno::LOOP if dir.is_symlink() => {
-            io::Error::other("its folder is a symbolic link, which is not followed")
-        }
-        errno => errno.into(),
-    })
-}
-
-/// A log file. Never follows a symbolic link, never waits (a FIFO would), and takes regular files only: the
-/// folder is ours, but what is in it may have been put there by an app.
-pub(super) fn open_in(folder: &OwnedFd, name: &str, flags: OFlags) -> io::Result<File> {
-    let careful = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let mode = Mode::from_raw_mode(0o600);
-    let file = File::from(rustix::fs::openat(folder, name, flags | careful, mode)?);
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::other("it is not a regular file"))
     }
 }

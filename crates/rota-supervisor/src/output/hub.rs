@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use rota_config::{LogSpec, ShowAs};
+use rota_config::LogSpec;
 use rota_sys::signal::{Signal, Signals};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::batch::{Batch, Origin};
 use super::consume::{Consume, Peek};
 use super::files::{LogFiles, LossCounters};
 use super::follow::Followers;
@@ -23,15 +24,13 @@ use super::journal::Journal;
 use super::queue::Queue;
 use super::readback::{Logs, Past, Wanted};
 use super::reader::{READ_SIZE, Reader};
-use super::route::{Route, Routing};
+use super::route::Route;
 use super::split::{Piece, Splitter};
 use super::tail::Tail;
 use super::tend::Tender;
 use super::terminal::TerminalSink;
-use super::writer::{self, Chunk, Emptied, FileJob};
-use super::{
-    Filter, LineEnd, LogLine, LogTrouble, Source, Stream, Subscription, Terminal, readback,
-};
+use super::writer::{self, Emptied, FileJob};
+use super::{Filter, LogTrouble, Source, Stream, Subscription, Terminal, readback};
 
 /// How much a look into a pipe may show.
 const PEEK_SIZE: usize = 256 * 1024;
@@ -75,14 +74,14 @@ pub struct LogHub {
 /// What readers and the hub have in common; on one thread.
 pub(super) struct Shared {
     dir: PathBuf,
-    files: Arc<Queue<FileJob>>,
-    terminal: Option<TerminalSink>,
-    journal: Journal,
+    pub(super) files: Arc<Queue<FileJob>>,
+    pub(super) terminal: Option<TerminalSink>,
+    pub(super) journal: Journal,
     pub(super) peek: Peek,
-    losses: Arc<LossCounters>,
-    tails: RefCell<HashMap<u64, Tail>>,
+    pub(super) losses: Arc<LossCounters>,
+    pub(super) tails: RefCell<HashMap<u64, Tail>>,
     inspectors: RefCell<HashMap<u64, Rc<InspectorWatch>>>,
-    followers: RefCell<Followers>,
+    pub(super) followers: RefCell<Followers>,
     /// One buffer for all pipes: it is used between two waits only.
     pub(super) scratch: RefCell<Box<[u8]>>,
     closed: Cell<bool>,
@@ -375,156 +374,4 @@ fn block_signals_of_writing() -> io::Result<()> {
     let signals: Vec<Signal> = file_size.into_iter().chain([Signal::TTOU]).collect();
     // The mask stays when the descriptor is closed. Workers start with nothing blocked.
     Signals::block(&signals).map(drop)
-}
-
-/// A source, with what is needed again and again.
-pub(super) struct Origin {
-    pub source: Arc<Source>,
-    pub routing: Rc<Routing>,
-    /// Only for standard error.
-    pub inspector: Option<Rc<InspectorWatch>>,
-    /// What was written last will be continued.
-    pub within_line: Cell<bool>,
-    /// So much of what still lies in the pipe is on the terminal already.
-    pub shown: Cell<usize>,
-}
-
-impl Origin {
-    /// Where its next piece goes.
-    pub fn route(&self) -> Arc<Route> {
-        self.routing.route(self.within_line.get())
-    }
-}
-
-/// What one read brings, on its way to everybody.
-struct Batch<'a> {
-    shared: &'a Shared,
-    from: &'a Origin,
-    route: Arc<Route>,
-    followed: bool,
-    /// `None`: as it was read.
-    show: Option<ShowAs>,
-    time: u64,
-    file: Vec<u8>,
-    terminal: Vec<u8>,
-    lines: u64,
-    broken: bool,
-}
-
-impl<'a> Batch<'a> {
-    fn new(shared: &'a Shared, from: &'a Origin) -> Self {
-        let route = from.route();
-        let named = |terminal: &TerminalSink| match route.show {
-            Some(ShowAs::Raw) => None,
-            None => terminal.names_workers().then_some(ShowAs::Prefix),
-            show => show,
-        };
-        Self {
-            shared,
-            from,
-            followed: shared.followers.borrow().want(&from.source),
-            show: shared.terminal.as_ref().and_then(named),
-            route,
-            time: now(),
-            file: Vec::new(),
-            terminal: Vec::new(),
-            lines: 0,
-            broken: false,
-        }
-    }
-
-    /// False: lines need not be told apart.
-    fn looks_at_lines(&self) -> bool {
-        let errors = self.from.source.stream == Stream::Err;
-        errors || self.followed || self.show.is_some() || self.route.journald
-    }
-
-    fn add(&mut self, piece: Piece<'_>) {
-        let open_end = piece.end == LineEnd::Broken;
-        self.broken = open_end;
-        self.file.extend_from_slice(piece.bytes);
-        if !open_end {
-            self.file.push(b'\n');
-            self.lines += 1;
-        }
-        let source = &self.from.source;
-        if source.stream == Stream::Err {
-            let mut tails = self.shared.tails.borrow_mut();
-            if let Some(tail) = tails.get_mut(&source.worker) {
-                tail.push(piece.bytes, open_end);
-            }
-        }
-        if let Some(inspector) = &self.from.inspector {
-            inspector.line(piece.bytes);
-        }
-        if self.followed {
-            self.follow(piece);
-        }
-        if let (Some(show), Some(terminal)) = (self.show, &self.shared.terminal) {
-            terminal.format(source, show, self.time, piece, &mut self.terminal);
-        }
-        if self.route.journald {
-            self.shared.journal.send(source, piece.bytes);
-        }
-    }
-
-    fn follow(&self, piece: Piece<'_>) {
-        let line = Arc::new(LogLine {
-            source: Arc::clone(&self.from.source),
-            time: self.time,
-            bytes: piece
-                .bytes
-                .strip_suffix(b"\r")
-                .unwrap_or(piece.bytes)
-                .into(),
-            end: piece.end,
-        });
-        self.shared.followers.borrow().publish(&line);
-    }
-
-    fn send(mut self, input: &[u8], consume: Option<&Arc<Consume>>) -> bool {
-        let stream = self.from.source.stream;
-        if let Some(terminal) = &self.shared.terminal {
-            if self.show.is_none() {
-                let shown = self.from.shown.get();
-                let new = input.get(shown..).unwrap_or_default();
-                self.from.shown.set(shown.saturating_sub(input.len()));
-                self.terminal.extend_from_slice(new);
-            }
-            if !self.terminal.is_empty() {
-                terminal.send(stream, self.terminal, self.lines);
-            }
-        }
-        if self.file.is_empty() || self.route.files.is_empty() {
-            return false;
-        }
-        let (size, lines) = (self.file.len(), self.lines);
-        let chunk = Chunk {
-            source: Arc::clone(&self.from.source),
-            route: self.route,
-            bytes: self.file,
-            lines,
-            time: self.time,
-            continues: self.from.within_line.replace(self.broken),
-            broken: self.broken,
-            consume: consume.map(Arc::clone),
-        };
-        let job = FileJob::Write(Box::new(chunk));
-        let sent = self.shared.files.has_room() && self.shared.files.push(size, job);
-        if !sent {
-            let losses = &self.shared.losses;
-            losses.lines.fetch_add(lines, Ordering::Relaxed);
-            losses.bytes.fetch_add(size as u64, Ordering::Relaxed);
-        }
-        sent
-    }
-}
-
-/// Milliseconds since the Unix epoch.
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| u64::try_from(since.as_millis()).ok())
-        .unwrap_or(0)
 }

@@ -36,14 +36,17 @@
 //! somebody reads back.
 
 mod aside;
+mod batch;
 mod consume;
 mod files;
+mod folder;
 mod follow;
 mod form;
 mod hub;
 mod inspector;
 mod journal;
 mod line;
+mod log_file;
 mod names;
 mod own;
 mod queue;

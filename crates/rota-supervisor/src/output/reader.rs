@@ -19,9 +19,10 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local, yield_now};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::batch::Origin;
 use super::consume::Consume;
 use super::form;
-use super::hub::{LAST_PATIENCE, Origin, Shared};
+use super::hub::{LAST_PATIENCE, Shared};
 use super::inspector::{InspectorFilter, InspectorWatch};
 use super::route::{Route, Routing};
 use super::split::{MAX_LINE, Piece, Splitter, character_boundary};

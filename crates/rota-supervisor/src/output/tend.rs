@@ -17,7 +17,7 @@ use rota_config::RotateSpec;
 use rustix::fs::{AtFlags, OFlags, unlinkat};
 
 use super::aside::{self, Aside, State};
-use super::files::{open_folder, open_in};
+use super::folder::{open_folder, open_in};
 use super::route::Target;
 use super::{times, writer};
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::aside;
-use super::files::{open_folder, open_in};
+use super::folder::{open_folder, open_in};
 
 /// Its name in the folder of the logs.
 const NAME: &str = ".writing";

@@ -158,7 +158,9 @@ fn files_forms_and_merging_as_the_flags_say() {
     let shown = home.rota(&["logs", "app:1", "--raw"]).ok().out;
     assert_eq!(shown, "hello\noops\n");
     let described = home.rota(&["describe", "app"]).ok();
-    described.says("out-{slot}.log").says("JSON, rotated at 20M");
+    described
+        .says("out-{slot}.log")
+        .says("JSON, rotated at 20M");
     home.rota(&["flush", "app"]).ok().says("4 logs emptied");
     assert_eq!(text(&log(&home, "app-error.log")) + &text(&all), "");
     assert_eq!(home.rota(&["logs", "app", "--raw"]).ok().out, "");

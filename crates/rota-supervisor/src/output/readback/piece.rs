@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use super::super::MAX_LINE;
 use super::super::aside::{self, Aside, State};
-use super::super::files::{open_folder, open_in};
+use super::super::folder::{open_folder, open_in};
 use super::super::times::{self, Entry, Times};
 
 /// How much of a file is in memory.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 
 use super::super::aside::{self, Aside, State};
-use super::super::files::{open_folder, open_in};
+use super::super::folder::{open_folder, open_in};
 use super::super::names::FileKey;
 use super::super::{Filter, Stream};
 
