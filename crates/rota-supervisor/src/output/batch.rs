@@ -104,7 +104,7 @@ impl<'a> Batch<'a> {
             terminal.format(source, show, self.time, piece, &mut self.terminal);
         }
         if self.route.journald {
-            self.shared.journal.send(source, piece.bytes);
+            self.shared.journal.send(source, piece.text());
         }
     }
 
@@ -112,11 +112,7 @@ impl<'a> Batch<'a> {
         let line = Arc::new(LogLine {
             source: Arc::clone(&self.from.source),
             time: self.time,
-            bytes: piece
-                .bytes
-                .strip_suffix(b"\r")
-                .unwrap_or(piece.bytes)
-                .into(),
+            bytes: piece.text().into(),
             end: piece.end,
         });
         self.shared.followers.borrow().publish(&line);

@@ -116,7 +116,7 @@ pub(super) fn head(spoken: Spoken<'_>) -> Vec<u8> {
 /// Appends one object. Bytes that are no UTF-8 become replacement characters, and `"lossy":true` says so.
 pub(super) fn object(head: &[u8], piece: Piece<'_>, into: &mut Vec<u8>) {
     into.extend_from_slice(head);
-    let text = piece.bytes.strip_suffix(b"\r").unwrap_or(piece.bytes);
+    let text = piece.text();
     let lossy = match std::str::from_utf8(text) {
         Ok(_) => {
             escape(text, into);

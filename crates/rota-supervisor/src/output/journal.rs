@@ -116,13 +116,9 @@ fn connect(path: &Path) -> std::io::Result<UnixDatagram> {
 }
 
 /// The fields of a line. Values may have any bytes: they stand behind their length.
-fn message(source: &Source, line: &[u8]) -> Vec<u8> {
+pub(super) fn message(source: &Source, line: &[u8]) -> Vec<u8> {
     let mut message = Vec::with_capacity(line.len() + 200);
-    field(
-        &mut message,
-        "MESSAGE",
-        line.strip_suffix(b"\r").unwrap_or(line),
-    );
+    field(&mut message, "MESSAGE", line);
     let priority = match source.stream {
         Stream::Out => INFO,
         Stream::Err => ERROR,
@@ -187,7 +183,7 @@ mod tests {
         let path = dir.path().join("socket");
         let server = UnixDatagram::bind(&path).unwrap();
         let journal = Journal::new(path);
-        journal.send(&source(), b"MESSAGE=\xff\nx\r");
+        journal.send(&source(), b"MESSAGE=\xff\nx");
         let mut buffer = vec![0; 4096];
         let size = server.recv(&mut buffer).unwrap();
         let fields = fields(&buffer[..size]);

@@ -42,6 +42,8 @@ mod files;
 mod folder;
 mod follow;
 mod form;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hub;
 mod inspector;
 mod journal;

@@ -14,6 +14,16 @@ pub(super) struct Piece<'a> {
     pub end: LineEnd,
 }
 
+impl<'a> Piece<'a> {
+    /// The text of it: a carriage return at the end of a line belongs to the line break.
+    pub fn text(&self) -> &'a [u8] {
+        match self.end {
+            LineEnd::Broken => self.bytes,
+            LineEnd::Newline | LineEnd::Eof => self.bytes.strip_suffix(b"\r").unwrap_or(self.bytes),
+        }
+    }
+}
+
 /// Splits one stream. It holds memory only while a line is incomplete.
 #[derive(Debug, Default)]
 pub(super) struct Splitter {
@@ -214,6 +224,19 @@ mod tests {
         let pieces = split(&[&text]);
         assert_eq!(pieces[0].0.len(), MAX_LINE);
         assert_eq!(pieces[1], line(&[0xbf], LineEnd::Eof));
+    }
+
+    #[test]
+    fn a_carriage_return_belongs_to_the_line_break_and_to_nothing_else() {
+        let mut text = vec![b'x'; MAX_LINE - 1];
+        text.extend_from_slice(b"\ry\r\n\r");
+        let mut texts = Vec::new();
+        let mut splitter = Splitter::default();
+        let mut give = |piece: Piece<'_>| texts.push(piece.text().to_vec());
+        splitter.feed(&text, &mut give);
+        splitter.finish(&mut give);
+        assert_eq!(texts[0].len(), MAX_LINE);
+        assert_eq!(texts[1..], [b"y".to_vec(), Vec::new()]);
     }
 
     #[test]

@@ -211,7 +211,7 @@ impl Iterator for ChainLines<'_> {
 
 /// A line that we have written as JSON.
 #[derive(Deserialize)]
-struct Object {
+pub(super) struct Object {
     time: String,
     app: String,
     slot: u32,
@@ -222,7 +222,7 @@ struct Object {
 }
 
 impl Object {
-    fn parse(line: &[u8]) -> Option<PastLine> {
+    pub(super) fn parse(line: &[u8]) -> Option<PastLine> {
         let object: Self = serde_json::from_slice(line).ok()?;
         let time = humantime::parse_rfc3339(&object.time).ok()?;
         Some(PastLine {

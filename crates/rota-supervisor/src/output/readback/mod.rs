@@ -85,6 +85,12 @@ pub(super) fn start(snapshot: Snapshot, wanted: Wanted) -> io::Result<Past> {
     Ok(Past { lines })
 }
 
+/// A line of JSON that we have written.
+#[cfg(fuzzing)]
+pub(super) fn object(line: &[u8]) -> Option<PastLine> {
+    chain::Object::parse(line)
+}
+
 /// Gives out the lines of all logs in the order of time; lines without time come where they are in their file. It ends
 /// when `give` says no.
 fn read(snapshot: Snapshot, wanted: &Wanted, give: &mut dyn FnMut(PastLine) -> bool) {
