@@ -33,13 +33,17 @@ impl Export {
         all || !origins.is_some_and(|origins| origins.incidental(name))
     }
 
-    fn variables(&self, all: bool) -> BTreeMap<&str, &str> {
+    pub(super) fn variables(&self, all: bool) -> BTreeMap<&str, &str> {
         let variables = self.spec.env.iter();
         variables.filter(|(name, _)| self.told(name, all)).collect()
     }
 
     /// The settings that are not those of every app, as they stand in the file.
-    fn settings(&self, folder: &Path, known: &BTreeSet<&str>) -> Vec<(&'static Key, String)> {
+    pub(super) fn settings(
+        &self,
+        folder: &Path,
+        known: &BTreeSet<&str>,
+    ) -> Vec<(&'static Key, String)> {
         let written = |key: &'static Key| {
             let value = match key.name {
                 "depends_on" => known_only(&key.value(&self.spec), known),
@@ -209,7 +213,8 @@ fn lines<'a>(out: &mut String, settings: impl IntoIterator<Item = &'a (&'static 
     }
 }
 
-fn pairs(out: &mut String, variables: &BTreeMap<&str, &str>) {
+/// Variables, a line each.
+pub(super) fn pairs(out: &mut String, variables: &BTreeMap<&str, &str>) {
     for (name, value) in variables {
         let value = toml(&Json::from(*value));
         let _ok = writeln!(out, "{} = {value}", bare_or_quoted(name));

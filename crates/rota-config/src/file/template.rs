@@ -1,5 +1,6 @@
 //! The file that `rota init` writes.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::keys::KEYS;
@@ -17,6 +18,8 @@ pub struct Found {
     pub args: Vec<String>,
     /// By an interpreter with these arguments.
     pub node_args: Vec<String>,
+    /// With these variables.
+    pub env: Vec<(String, String)>,
     /// Where that was found, in words: `package.json, scripts.start`.
     pub from: String,
 }
@@ -83,6 +86,10 @@ fn app_table(text: &mut String, app: &Found, first: bool) {
             let list: serde_json::Value = words.iter().map(String::as_str).collect();
             let _ok = writeln!(text, "{key} = {}", toml(&list));
         }
+    }
+    if !app.env.is_empty() {
+        let env = app.env.iter().cloned().collect::<BTreeMap<_, _>>();
+        let _ok = writeln!(text, "env = {}", toml(&serde_json::json!(env)));
     }
     let shown = KEYS.iter().filter(|key| first && SHOWN.contains(&key.name));
     for key in shown {

@@ -1,14 +1,12 @@
 //! Apps of another program's file as a rota.toml.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use serde_json::Value as Json;
-
 use super::apps::FileApp;
-use super::keys::KEYS;
-use super::reference::{bare_or_quoted, quoted, toml};
-use super::settings::scratch;
+use super::export::{Export, pairs};
+use super::reference::bare_or_quoted;
 use crate::Env;
 
 /// An app, and what its profiles change.
@@ -39,51 +37,35 @@ inherit_env = true
 }
 
 fn table(text: &mut String, folder: &Path, translated: &Translated) {
-    let app = &translated.app;
+    let app = Export {
+        spec: translated.app.spec.clone(),
+        origins: Some(translated.app.origins.clone()),
+        hidden: BTreeSet::new(),
+        masked: BTreeSet::new(),
+    };
     let name = bare_or_quoted(app.spec.name.as_str());
-    let plain = scratch(folder);
     // Writing into a text does not fail.
     let _ok = writeln!(text, "\n[apps.{name}]");
-    for key in KEYS.iter().filter(|key| key.is_field()) {
-        let value = key.value(&app.spec);
-        if value == Json::Null || value == key.value(&plain) {
-            continue;
-        }
-        let line = format!("{} = {}", key.name, toml(&value));
+    for (key, value) in app.settings(folder, &BTreeSet::new()) {
+        let line = format!("{} = {value}", key.name);
         let _ok = writeln!(text, "{line:<42} # {}", key.doc.replace('`', ""));
     }
-    let own = app.origins.env.iter().filter(|(_, origin)| !origin.shell);
-    let own = own.filter_map(|(name, _)| Some((name.as_str(), app.spec.env.get(name)?)));
-    let mut given = String::new();
-    variables(&mut given, &format!("apps.{name}.env"), own);
-    if !given.is_empty() {
-        text.extend(["\n", &given]);
+    let own = app.variables(false);
+    if !own.is_empty() {
+        let _ok = writeln!(text, "\n[apps.{name}.env]");
+        pairs(text, &own);
     }
-    for (profile, env) in translated
-        .profiles
-        .iter()
-        .filter(|(_, env)| !env.is_empty())
-    {
+    for (profile, env) in &translated.profiles {
+        let changed: BTreeMap<&str, &str> = env.iter().collect();
+        if changed.is_empty() {
+            continue;
+        }
+        let said = profile.replace(char::is_control, " ");
+        let table = bare_or_quoted(profile);
         let _ok = writeln!(
             text,
-            "\n# rota start --env {}",
-            profile.replace(char::is_control, " ")
+            "\n# rota start --env {said}\n[apps.{name}.env.{table}]"
         );
-        variables(
-            text,
-            &format!("apps.{name}.env.{}", bare_or_quoted(profile)),
-            env.iter(),
-        );
-    }
-}
-
-fn variables<'a>(text: &mut String, table: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
-    let mut pairs = pairs.peekable();
-    if pairs.peek().is_none() {
-        return;
-    }
-    let _ok = writeln!(text, "[{table}]");
-    for (name, value) in pairs {
-        let _ok = writeln!(text, "{} = {}", bare_or_quoted(name), quoted(value));
+        pairs(text, &changed);
     }
 }

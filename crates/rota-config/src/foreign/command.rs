@@ -138,6 +138,16 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(good) && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
+/// A program and its arguments; `None` for what needs a shell, if only to set a variable.
+pub(super) fn program(command: &str) -> Option<(String, Vec<String>)> {
+    if needs_shell(command) {
+        return None;
+    }
+    let mut words = split(command)?.into_iter();
+    let first = words.next().filter(|first| !first.contains('='))?;
+    Some((first, words.collect()))
+}
+
 /// Puts a command into a specification: as a cluster worker if it is plain, else through a shell in fork mode. Its own
 /// variables are given back.
 pub(super) fn put(spec: &mut AppSpec, command: &str, main: Option<&str>) -> Env {
@@ -186,6 +196,18 @@ mod tests {
             assert_eq!(split(text).unwrap(), words, "{text}");
         }
         assert_eq!(split("a 'b"), None);
+    }
+
+    #[test]
+    fn programs_with_their_arguments() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(
+            program("next start 'a b'"),
+            Some(("next".to_owned(), words(&["start", "a b"])))
+        );
+        for shell in ["A=1 next start", "a && b", "a 'b", "", "echo $A"] {
+            assert_eq!(program(shell), None, "{shell}");
+        }
     }
 
     #[test]

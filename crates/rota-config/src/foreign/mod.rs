@@ -9,6 +9,7 @@ mod mistake;
 mod package;
 pub mod pm2;
 mod procfile;
+mod project;
 mod shared;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use serde_json::Value as Json;
 
 pub use data::{json, yaml};
 pub use mistake::Mistake;
+pub use project::Project;
 
 use lines::Lines;
 
@@ -76,8 +78,7 @@ impl Foreign {
     /// # Errors
     /// If it is no JSON.
     pub fn package(path: impl Into<PathBuf>, text: &str) -> Result<Self, Mistake> {
-        let value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-            .map_err(|error| Mistake::of_file(format!("it is no JSON: {error}")))?;
+        let value = package::read(text)?;
         Ok(Self::new(path.into(), Content::Package(value)).with_lines_of(text))
     }
 

@@ -1,6 +1,6 @@
 //! package.json: what `npm start` would start.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
@@ -10,36 +10,71 @@ use super::mistake::Mistake;
 use super::shared::{self, Given, Own, Place, Said};
 use crate::{AppName, AppSpec, Env};
 
+/// What the text of a package.json says.
+///
+/// # Errors
+/// If it is no JSON.
+pub(super) fn read(text: &str) -> Result<Json, Mistake> {
+    serde_json::from_str(text.trim_start_matches('\u{feff}'))
+        .map_err(|error| Mistake::of_file(format!("it is no JSON: {error}")))
+}
+
+/// What `npm start` would start.
+pub(super) struct Start {
+    pub(super) command: String,
+    /// What the package calls its main file.
+    pub(super) main: Option<String>,
+    /// The way to the field that says so; empty: npm does it unasked.
+    pub(super) way: &'static [&'static str],
+}
+
+/// What `npm start` would start: the script for it, else server.js; else what the package calls its main file.
+pub(super) fn start(package: &Json, folder: &Path) -> Option<Start> {
+    let main = text(&package["main"]);
+    let there = |name: &String| folder.join(name).is_file();
+    // As a word of a command line.
+    let node = |file: String| format!("node '{}'", file.replace('\'', "'\\''"));
+    let usual = || Some("server.js".to_owned()).filter(there);
+    let named = || main.clone().filter(there);
+    let (command, way) = text(&package["scripts"]["start"])
+        .map(|start| (start, SCRIPT))
+        .or_else(|| Some((node(usual()?), UNASKED)))
+        .or_else(|| Some((node(named()?), MAIN)))?;
+    Some(Start { command, main, way })
+}
+
+/// Ways to the fields that say what is started.
+const SCRIPT: &[&str] = &["scripts", "start"];
+const MAIN: &[&str] = &["main"];
+const UNASKED: &[&str] = &[];
+
+/// A text that is not empty.
+fn text(value: &Json) -> Option<String> {
+    let text = value.as_str().map(str::trim);
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
 pub(super) fn apps(package: &Json, place: &Place<'_>) -> Result<Taken, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     let mut taken = Taken::default();
-    let text = |value: &Json| {
-        let text = value
-            .as_str()
-            .map(str::trim)
-            .filter(|text| !text.is_empty());
-        text.map(str::to_owned)
-    };
-    let main = text(&package["main"]);
-    let (start, said) = match text(&package["scripts"]["start"]) {
-        Some(start) => (start, said(place, &["scripts", "start"])),
-        None => match otherwise(place, main.as_deref()) {
-            Some((file, said)) => (format!("node {file}"), said),
-            None => return Err(vec![nothing()]),
-        },
+    let Some(start) = start(package, place.folder) else {
+        return Err(vec![nothing()]);
     };
     if text(&package["scripts"]["prestart"]).is_some() {
         taken
             .warnings
             .push("`prestart` is not run: run it before, as a step of the deployment".to_owned());
     }
-    let mut spec = AppSpec::new(name(package, place), "", place.folder);
-    let prefix = command::put(&mut spec, &start, main.as_deref());
+    let mut spec = AppSpec::new(name(package, place.folder), "", place.folder);
+    let prefix = command::put(&mut spec, &start.command, start.main.as_deref());
     let beside = place.beside(place.outside.caller, &mut mistakes);
     let mut env = place.inherited(&spec);
-    let line = said.line;
+    let line = place.lines.line(start.way);
     let mut own = Own {
-        otherwise: said,
+        otherwise: Said {
+            field: (!start.way.is_empty()).then(|| start.way.join(".")),
+            line,
+        },
         ..Own::default()
     };
     own.files.extend(beside);
@@ -68,30 +103,12 @@ fn nothing() -> Mistake {
     )
 }
 
-/// What npm starts where there is no script for it, and then what the package calls its main file; and who says so.
-fn otherwise(place: &Place<'_>, main: Option<&str>) -> Option<(String, Said)> {
-    let there = |name: &&str| place.folder.join(name).is_file();
-    let usual = Some(("server.js", Said::default())).filter(|(name, _)| there(name));
-    let main = main.filter(there);
-    let (file, said) = usual.or_else(|| Some((main?, said(place, &["main"]))))?;
-    // As a word of a command line.
-    Some((format!("'{}'", file.replace('\'', "'\\''")), said))
-}
-
-/// A field of the package that says what is run.
-fn said(place: &Place<'_>, way: &[&str]) -> Said {
-    Said {
-        field: Some(way.join(".")),
-        line: place.lines.line(way),
-    }
-}
-
 /// The package's name without its scope, or that of the folder.
-fn name(package: &Json, place: &Place<'_>) -> AppName {
+pub(super) fn name(package: &Json, folder: &Path) -> AppName {
     let own = package["name"]
         .as_str()
         .and_then(|name| name.rsplit('/').next());
-    let folder = place.folder.file_name().and_then(|name| name.to_str());
+    let folder = folder.file_name().and_then(|name| name.to_str());
     let name = [own, folder]
         .into_iter()
         .flatten()

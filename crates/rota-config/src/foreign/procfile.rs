@@ -6,11 +6,65 @@ use super::Taken;
 use super::command;
 use super::mistake::Mistake;
 use super::shared::{self, Given, Own, Place, Said};
-use crate::{AppSpec, Env};
+use crate::{AppName, AppSpec, Env};
 
 /// The port of the first app, and what each further one has more, as foreman has them.
 const FIRST_PORT: u32 = 5000;
 const STEP: u32 = 100;
+
+/// A line that says what an app is.
+pub(super) struct Entry<'a> {
+    /// From 1.
+    number: u32,
+    name: &'a str,
+    pub(super) command: &'a str,
+}
+
+/// The lines that say something, or what is wrong with them.
+pub(super) fn entries(text: &str) -> impl Iterator<Item = Result<Entry<'_>, Mistake>> {
+    let lines = (1..).zip(text.trim_start_matches('\u{feff}').lines());
+    let lines = lines.map(|(number, line)| (number, line.trim()));
+    lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| Entry::read(number, line))
+}
+
+impl<'a> Entry<'a> {
+    fn read(number: u32, line: &'a str) -> Result<Self, Mistake> {
+        let wrong = |why: &str| Err(mistake(number, why).help("write web: node server.js"));
+        let Some((name, command)) = line.split_once(':') else {
+            return wrong("it is not `name: command`");
+        };
+        let entry = Self {
+            number,
+            name: name.trim(),
+            command: command.trim(),
+        };
+        match entry.command.is_empty() && !entry.is_release() {
+            true => wrong(&format!("`{}` has no command", entry.name)),
+            false => Ok(entry),
+        }
+    }
+
+    /// It runs once, before a deployment.
+    pub(super) fn is_release(&self) -> bool {
+        self.name == "release"
+    }
+
+    /// The app's name, which no other app has.
+    pub(super) fn own_name(&self, names: &mut BTreeSet<AppName>) -> Result<AppName, Mistake> {
+        let wrong = |why: String| mistake(self.number, why);
+        let name = shared::name(self.name).map_err(|error| wrong(error.to_string()))?;
+        match names.insert(name.clone()) {
+            true => Ok(name),
+            false => Err(wrong(format!("there are two apps called {name}"))),
+        }
+    }
+}
+
+fn mistake(line: u32, why: impl Into<String>) -> Mistake {
+    Mistake::of_app(&format!("line {line}"), why)
+}
 
 pub(super) fn apps(text: &str, place: &Place<'_>) -> Result<Taken, Vec<Mistake>> {
     let mut taken = Taken::default();
@@ -18,56 +72,25 @@ pub(super) fn apps(text: &str, place: &Place<'_>) -> Result<Taken, Vec<Mistake>>
     let beside = place.beside(place.outside.caller, &mut mistakes);
     let mut names = BTreeSet::new();
     let mut index = 0;
-    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let at = format!("line {number}");
-        let Some((name, command)) = line.split_once(':') else {
-            mistakes.push(
-                Mistake::of_app(&at, "it is not `name: command`").help("write web: node server.js"),
-            );
-            continue;
-        };
-        let (name, command) = (name.trim(), command.trim());
-        if name == "release" {
-            taken
+    for entry in entries(text) {
+        let named = entry.and_then(|entry| match entry.is_release() {
+            true => Ok(None),
+            false => Ok(Some((entry.own_name(&mut names)?, entry))),
+        });
+        match named {
+            Ok(None) => taken
                 .warnings
-                .push("`release` is left out: it runs once, before a deployment".to_owned());
-            continue;
-        }
-        if command.is_empty() {
-            mistakes.push(
-                Mistake::of_app(&at, format!("`{name}` has no command"))
-                    .help("write web: node server.js"),
-            );
-            continue;
-        }
-        match shared::name(name) {
-            Ok(name) if !names.insert(name.clone()) => {
-                mistakes.push(Mistake::of_app(
-                    &at,
-                    format!("there are two apps called {name}"),
-                ));
-            }
-            Ok(name) => {
+                .push("`release` is left out: it runs once, before a deployment".to_owned()),
+            Ok(Some((name, entry))) => {
                 let mut spec = AppSpec::new(name, "", place.folder);
-                let line = Line {
-                    number,
-                    index,
-                    command,
-                };
-                let own = app(&mut spec, &line, beside.as_ref(), place);
+                let own = app(&mut spec, &entry, index, beside.as_ref(), place);
                 index += 1;
-                mistakes.extend(
-                    spec.problems()
-                        .iter()
-                        .map(|problem| Mistake::of_app(&at, problem.to_string())),
-                );
+                let problems = spec.problems();
+                let problems = problems.iter();
+                mistakes.extend(problems.map(|problem| mistake(entry.number, problem.to_string())));
                 taken.apps.push(place.app(spec, own));
             }
-            Err(error) => mistakes.push(Mistake::of_app(&at, error.to_string())),
+            Err(mistake) => mistakes.push(mistake),
         }
     }
     if taken.apps.is_empty() && mistakes.is_empty() {
@@ -79,21 +102,18 @@ pub(super) fn apps(text: &str, place: &Place<'_>) -> Result<Taken, Vec<Mistake>>
     }
 }
 
-/// A line that describes an app.
-struct Line<'a> {
-    /// From 1.
-    number: u32,
-    /// Which app it is.
+fn app(
+    spec: &mut AppSpec,
+    entry: &Entry<'_>,
     index: u32,
-    command: &'a str,
-}
-
-fn app(spec: &mut AppSpec, line: &Line<'_>, beside: Option<&Given>, place: &Place<'_>) -> Own {
-    let prefix = command::put(spec, line.command, None);
+    beside: Option<&Given>,
+    place: &Place<'_>,
+) -> Own {
+    let prefix = command::put(spec, entry.command, None);
     let mut own = Own {
         otherwise: Said {
             field: None,
-            line: line.number,
+            line: entry.number,
         },
         ..Own::default()
     };
@@ -106,15 +126,13 @@ fn app(spec: &mut AppSpec, line: &Line<'_>, beside: Option<&Given>, place: &Plac
         .unwrap_or(FIRST_PORT);
     let mut given: Env = [(
         "PORT",
-        line.index
-            .saturating_mul(STEP)
-            .saturating_add(base)
-            .to_string(),
+        index.saturating_mul(STEP).saturating_add(base).to_string(),
     )]
     .into_iter()
     .collect();
     given.extend(&prefix);
-    own.files.push(Given::of(place.file, given).at(line.number));
+    own.files
+        .push(Given::of(place.file, given).at(entry.number));
     own.give(&mut env);
     spec.env = env;
     own

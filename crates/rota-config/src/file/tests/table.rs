@@ -129,6 +129,7 @@ fn the_template_is_a_good_file() {
         script: script.to_owned(),
         args: vec!["--port".to_owned(), "30 \"00\"".to_owned()],
         node_args: Vec::new(),
+        env: vec![("MODE".to_owned(), "a \"b\"".to_owned())],
         from: "package.json, scripts.start".to_owned(),
     };
     let text = template(
@@ -142,6 +143,7 @@ fn the_template_is_a_good_file() {
     );
     assert_eq!(read[1].spec.args[1], "30 \"00\"");
     assert_eq!(read[0].spec.env.get("PORT"), Some("3000"));
+    assert_eq!(read[0].spec.env.get("MODE"), Some("a \"b\""));
     // Each comment becomes a setting when it is uncommented.
     let bare: Vec<&str> = text
         .lines()

@@ -1,12 +1,12 @@
 //! What the project in a folder seems to run.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use rota_config::AppName;
 use rota_config::file::Found;
-use serde_json::Value;
+use rota_config::foreign;
+
+use crate::files::read_text;
 
 /// What was found.
 #[derive(Debug)]
@@ -30,18 +30,34 @@ const USUAL: [&str; 8] = [
     "server.ts",
     "index.ts",
 ];
-/// More of a file is not looked at, in bytes.
-const LARGEST: u64 = 1 << 20;
+
+/// What reads a file of a project.
+type Read = fn(&Path, &str) -> foreign::Project;
+
+/// Files that say what a project runs, the first one that says it counts.
+const FILES: [(&str, Read); 2] = [
+    ("Procfile", foreign::Project::of_procfile),
+    ("package.json", foreign::Project::of_package),
+];
 
 /// Looks at a project: Procfile, package.json, files with usual names.
 pub(super) fn look(folder: &Path) -> Project {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let mut unread = Vec::new();
-    let mut apps = procfile(folder).unwrap_or_default();
-    if apps.is_empty() {
-        apps.extend(package(folder, &mut unread));
+    let mut apps = Vec::new();
+    for (file, read) in FILES {
+        if !apps.is_empty() {
+            break;
+        }
+        let Ok(text) = read_text(&folder.join(file)) else {
+            continue;
+        };
+        let found = read(&folder, &text);
+        apps = found.apps;
+        unread.extend(found.unread.iter().map(|why| format!("{file}: {why}")));
     }
     if apps.is_empty() {
-        apps.push(by_name(folder));
+        apps.push(by_name(&folder));
     }
     Project {
         apps,
@@ -50,81 +66,11 @@ pub(super) fn look(folder: &Path) -> Project {
     }
 }
 
-fn text(path: &Path) -> Option<String> {
-    let mut text = String::new();
-    File::open(path)
-        .ok()?
-        .take(LARGEST)
-        .read_to_string(&mut text)
-        .ok()?;
-    Some(text)
-}
-
-/// `web: node server.js`, a line for each.
-fn procfile(folder: &Path) -> Option<Vec<Found>> {
-    let text = text(&folder.join("Procfile"))?;
-    let mut apps: Vec<Found> = Vec::new();
-    for line in text.lines() {
-        let Some((name, command)) = line
-            .trim()
-            .split_once(':')
-            .filter(|(name, _)| !name.starts_with('#'))
-        else {
-            continue;
-        };
-        // What runs once before a release is no server.
-        let Some(name) = AppName::new(name.trim())
-            .ok()
-            .filter(|name| name.as_str() != "release")
-        else {
-            continue;
-        };
-        if !command.trim().is_empty() && apps.iter().all(|app| app.name != name) {
-            apps.push(by_command(folder, name, command.trim(), "Procfile"));
-        }
-    }
-    Some(apps)
-}
-
-fn package(folder: &Path, unread: &mut Vec<String>) -> Option<Found> {
-    let text = text(&folder.join("package.json"))?;
-    let package: Value = match serde_json::from_str(&text) {
-        Ok(package) => package,
-        Err(error) => {
-            unread.push(format!("package.json was not read: {error}"));
-            return None;
-        }
-    };
-    let name = package["name"]
-        .as_str()
-        .and_then(|name| name.rsplit('/').next());
-    let name = name
-        .and_then(|name| AppName::new(name).ok())
-        .unwrap_or_else(fallback);
-    if let Some(command) = package["scripts"]["start"]
-        .as_str()
-        .filter(|c| !c.trim().is_empty())
-    {
-        return Some(by_command(
-            folder,
-            name,
-            command.trim(),
-            "package.json, scripts.start",
-        ));
-    }
-    let main = package["main"]
-        .as_str()
-        .filter(|main| folder.join(main).is_file())?;
-    Some(found(name, main, "package.json, main"))
-}
-
 fn by_name(folder: &Path) -> Found {
     let there = USUAL.iter().find(|name| folder.join(name).is_file());
-    let name = folder.canonicalize().ok().and_then(|path| {
-        let name = path.file_name()?.to_str()?.to_owned();
-        AppName::new(name).ok()
-    });
-    let name = name.unwrap_or_else(fallback);
+    let name = folder.file_name().and_then(|name| name.to_str());
+    let name = name.and_then(|name| AppName::new(name).ok());
+    let name = name.unwrap_or_else(AppName::placeholder);
     match there {
         Some(script) => found(name, script, "The only file here that looks like a server."),
         None => found(
@@ -135,59 +81,22 @@ fn by_name(folder: &Path) -> Found {
     }
 }
 
-/// `node --flag server.js --port 3000` as script and arguments; anything that needs a shell as it is.
-fn by_command(folder: &Path, name: AppName, command: &str, from: &str) -> Found {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=,:@% ".contains(c);
-    let words: Vec<&str> = command.split_whitespace().collect();
-    let first_is_variable = words.first().is_some_and(|word| word.contains('='));
-    let simple = command.chars().all(plain) && !first_is_variable;
-    let Some((first, rest)) = words.split_first().filter(|_| simple) else {
-        return found(name, command, from);
-    };
-    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let flags = rest
-        .iter()
-        .take_while(|word| word.starts_with('-') && word.contains('='))
-        .count();
-    let script = rest
-        .get(flags)
-        .filter(|script| folder.join(script).is_file());
-    if let ("node", Some(script)) = (*first, script) {
-        return Found {
-            node_args: owned(&rest[..flags]),
-            args: owned(&rest[flags + 1..]),
-            ..found(name, script, from)
-        };
-    }
-    let local = format!("node_modules/.bin/{first}");
-    let script = match folder.join(&local).is_file() {
-        true => local,
-        false => (*first).to_owned(),
-    };
-    Found {
-        args: owned(rest),
-        ..found(name, &script, from)
-    }
-}
-
 fn found(name: AppName, script: &str, from: &str) -> Found {
     Found {
         name,
         script: script.to_owned(),
         args: Vec::new(),
         node_args: Vec::new(),
+        env: Vec::new(),
         from: from.to_owned(),
     }
-}
-
-/// The name of an app that has no usable one.
-fn fallback() -> AppName {
-    AppName::placeholder()
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use serde_json::Value;
 
     use super::*;
 
@@ -240,7 +149,8 @@ mod tests {
                 "",
                 "",
             ),
-            ("PORT=80 node server.js", "PORT=80 node server.js", "", ""),
+            ("PORT=80 node server.js", "server.js", "", ""),
+            ("PORT=80 next start", "PORT=80 next start", "", ""),
         ] {
             let found = start(command);
             assert_eq!(found.name.as_str(), "web");
@@ -274,7 +184,15 @@ mod tests {
             .collect();
         assert_eq!(
             apps,
-            [("web", "server.js"), ("worker", "ruby work.rb 2>&1")]
+            [
+                ("web", "server.js"),
+                ("worker", "ruby work.rb 2>&1"),
+                ("bad-name", "x")
+            ]
+        );
+        assert_eq!(
+            project.unread,
+            ["Procfile: line 7: there are two apps called web"]
         );
         assert_eq!(project.env_file, Some(".env"));
     }
@@ -287,7 +205,7 @@ mod tests {
         ]);
         assert_eq!(
             (main.apps[0].name.as_str(), main.apps[0].script.as_str()),
-            ("app", "lib/a.js")
+            ("shop", "lib/a.js")
         );
         let (_folder, usual) = project(&[("index.js", ""), ("package.json", "{")]);
         assert_eq!(
