@@ -22,7 +22,12 @@ pub use crate::dispatch::written_again as socket;
 #[must_use]
 pub fn app(blob: &[u8]) -> Option<Value> {
     let app = SavedApp::read(blob).ok()?.restore(Vec::new());
-    serde_json::to_value(AppRecord::of(&app, None)).ok()
+    serde_json::to_value(AppRecord::of(
+        &app,
+        None,
+        crate::listen::SavedSockets::default(),
+    ))
+    .ok()
 }
 
 /// As [`app`], of a worker.
