@@ -243,6 +243,12 @@ fn nothing(value: &Json) -> bool {
     }
 }
 
+/// A value of a setting as it stands in a file: sizes in the units of people.
+pub fn written(key: &str, value: &Json) -> String {
+    let known = KEYS.iter().find(|known| known.name == key);
+    known.map_or_else(|| toml(value), |known| text(known, value))
+}
+
 fn text(key: &Key, value: &Json) -> String {
     let size = match key.kind {
         Kind::Size => value.as_u64().map(Size::from_bytes),

@@ -29,7 +29,7 @@ pub(crate) use apps::usual;
 pub use apps::{FileApp, Outside, USUAL};
 pub use changes::{Change, Changes, changes};
 pub use document::ConfigFile;
-pub use export::{Export, Form, export, is_usual};
+pub use export::{Export, Form, export, is_usual, written};
 pub(crate) use fields::plain;
 pub use graph::waves;
 pub use key::{Key, Part, Takes};

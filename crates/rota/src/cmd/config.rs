@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rota_api::{ConfigRequest, ConfigResponse, ExitCode, Origin};
-use rota_config::file::{KEYS, Part, schema, toml};
+use rota_config::file::{KEYS, Part, schema, written};
 use serde_json::Value;
 
 use crate::args::{ConfigArgs, ConfigWhat};
@@ -69,7 +69,7 @@ fn render(answer: &ConfigResponse, paint: Paint) -> Vec<String> {
         };
         table.row(vec![
             Cell::new(&setting.key, ink),
-            Cell::new(toml(&setting.value), ink),
+            Cell::new(written(&setting.key, &setting.value), ink),
             Cell::new(origin(&setting.origin, file), ink),
         ]);
     }
@@ -149,7 +149,7 @@ mod tests {
         let answer: ConfigResponse = serde_json::from_str(
             r#"{"app":"api","file":"/srv/rota.toml","profile":"production","settings":[
                 {"key":"script","value":"app.js","from":"file","file":"/srv/rota.toml","line":3},
-                {"key":"max_memory","value":1,"from":"file","file":"/srv/rota.toml","line":0,"field":"max_memory_restart"},
+                {"key":"max_memory","value":314572800,"from":"file","file":"/srv/rota.toml","line":0,"field":"max_memory_restart"},
                 {"key":"instances","value":4,"from":"scaled"},
                 {"key":"listen","value":["8080"],"from":"given"},
                 {"key":"probe","value":null,"from":"default"},
@@ -166,7 +166,7 @@ mod tests {
 api, from /srv/rota.toml with the profile production
 key         value     from
 script      \"app.js\"  rota.toml:3
-max_memory  1         rota.toml, max_memory_restart
+max_memory  \"300M\"    rota.toml, max_memory_restart
 instances   4         rota scale
 listen      [\"8080\"]  command line
 fork        false     default

@@ -1,7 +1,7 @@
 //! The plan, for people and for programs.
 
 use rota_api::{PlanAction, PlanChange, PlanEntry, PlanEnv, PlanOther};
-use rota_config::file::toml;
+use rota_config::file::written;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -119,14 +119,17 @@ fn line(entry: &PlanEntry, paint: Paint) -> String {
 fn change(change: &PlanChange) -> String {
     match (&change.old, &change.new) {
         (Value::Null, Value::Null) => change.key.clone(),
-        (old, new) => format!("{} {} → {}", change.key, value(old), value(new)),
+        (old, new) => {
+            let shown = |of| value(&change.key, of);
+            format!("{} {} → {}", change.key, shown(old), shown(new))
+        }
     }
 }
 
-fn value(value: &Value) -> String {
+fn value(key: &str, value: &Value) -> String {
     let text = match value {
         Value::Null => return "not set".to_owned(),
-        value => toml(value),
+        value => written(key, value),
     };
     match text.char_indices().nth(WIDEST) {
         Some((at, _)) => format!("{}…", &text[..at]),
