@@ -37,8 +37,13 @@ fn until_logged(home: &Home, wanted: &str) {
     });
 }
 
-/// How many lines the worker writes.
-const LINES: usize = 100_000;
+/// How many blocks of a thousand lines the worker writes.
+fn blocks() -> usize {
+    std::env::var("ROTA_LOG_BLOCKS")
+        .ok()
+        .map_or(100, |number| number.parse().unwrap())
+}
+
 /// How much of one look may be there twice after a death.
 const TWICE: usize = 128 * 1024;
 
@@ -46,10 +51,13 @@ const TWICE: usize = 128 * 1024;
 fn no_line_is_lost_or_torn_when_supervisors_are_killed_while_files_are_put_aside() {
     let home = Home::new();
     // `seq` writes blocks that end anywhere in a line.
-    let shell = "i=0; while [ $i -lt 100 ]; do seq -f 'line %.0f of many words' $((i*1000)) $((i*1000+999)); \
-                 sleep 0.05; i=$((i+1)); done; echo the end; exec sleep 1000";
+    let blocks = blocks();
+    let shell = format!(
+        "i=0; while [ $i -lt {blocks} ]; do seq -f 'line %.0f of many words' $((i*1000)) $((i*1000+999)); \
+         sleep 0.05; i=$((i+1)); done; echo the end; exec sleep 1000"
+    );
     let flags = ["--rotate-size", "100K", "--rotate-keep", "1000"];
-    start(&home, shell, &flags);
+    start(&home, &shell, &flags);
     let mut kills = 0;
     let active = log(&home, "app-out-0.log");
     while !text(&active).contains("the end") {
@@ -79,7 +87,7 @@ fn no_line_is_lost_or_torn_when_supervisors_are_killed_while_files_are_put_aside
             .entry(number.unwrap_or_else(|| panic!("torn: {line:?}")))
             .or_default() += 1;
     }
-    let missing = (0..LINES).filter(|number| !seen.contains_key(number));
+    let missing = (0..blocks * 1000).filter(|number| !seen.contains_key(number));
     assert_eq!(missing.collect::<Vec<_>>(), Vec::<usize>::new());
     let twice: usize = seen.values().map(|count| count - 1).sum();
     let most = kills * TWICE / "line 1 of many words\n".len();
