@@ -89,7 +89,7 @@ fn settings_that_workers_need_not_know_leave_them_alone() {
         .says("max_restarts 16 → 3");
     assert_eq!(pids(&home), before);
     let shown = home.rota(&["config", "show", "web"]).ok();
-    shown.says("2147483648").says("\"100ms\"");
+    shown.says("\"2G\"").says("\"100ms\"");
     let (_, supervisor) = home.daemon_pids();
     crate::support::signal(supervisor, rustix::process::Signal::KILL);
     home.rota(&["apply"]).ok().says("nothing to do");

@@ -66,7 +66,8 @@ fn lines_go_elsewhere_and_the_worker_does_not_know() {
     );
     home.rota(&["apply"])
         .ok()
-        .says("the workers stay: rotate_size \"20M\" → \"1K\"");
+        .says("the workers stay")
+        .says("rotate_size \"20M\" → \"1K\"");
     eventually("files are put aside", || {
         let names = fs::read_dir(home.path()).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
