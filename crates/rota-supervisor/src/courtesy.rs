@@ -21,7 +21,7 @@ const NICE: i32 = 10;
 /// The same as a part of a weight.
 const TENTH: u64 = 10;
 
-const WEIGHT: &str = "cpu.weight";
+pub(crate) const WEIGHT: &str = "cpu.weight";
 
 /// A start that takes longer than this goes on with the same right as others: on a machine that is busy all the time
 /// it would not come to its end otherwise. So much longer takes each step of a reload there.
@@ -143,7 +143,8 @@ impl Given {
     }
 }
 
-fn weigh(group: Option<&Group>, weight: u64) -> io::Result<()> {
+/// Gives a group, if there is one, so much weight.
+pub(crate) fn weigh(group: Option<&Group>, weight: u64) -> io::Result<()> {
     let group = group.ok_or(io::ErrorKind::NotFound)?;
     group.set(WEIGHT, &weight.to_string())
 }

@@ -11,10 +11,10 @@ use std::time::Duration;
 use rota_sys::cgroup::{self, Group};
 use rota_sys::sched::set_session_nice;
 
+use crate::courtesy::{WEIGHT, weigh};
+
 /// Nine times what a session gets that asks for as much.
 const NICE: i32 = -10;
-
-const WEIGHT: &str = "cpu.weight";
 
 /// What a group has to begin with, and what rota's own has meanwhile.
 const WEIGHTS: (u64, u64) = (100, 1000);
@@ -36,9 +36,8 @@ impl Precedence {
     /// Takes it, as far as it may be had.
     pub(crate) fn take() -> Self {
         let group = own_group();
-        if let Some(group) = &group {
-            weigh(group, WEIGHTS.1);
-        }
+        // Without the controller, or the right, everybody has the same.
+        let _ = weigh(group.as_ref(), WEIGHTS.1);
         let session = own_session().filter(|pid| set_session_nice(*pid, NICE).is_ok());
         Self { group, session }
     }
@@ -54,9 +53,7 @@ impl Precedence {
 
 impl Drop for Precedence {
     fn drop(&mut self) {
-        if let Some(group) = &self.group {
-            weigh(group, WEIGHTS.0);
-        }
+        let _ = weigh(self.group.as_ref(), WEIGHTS.0);
         if let Some(pid) = self.session {
             // What was allowed before is allowed still.
             let _ = set_session_nice(pid, 0);
@@ -79,9 +76,4 @@ fn own_session() -> Option<u32> {
     let own = std::process::id();
     let stat = rota_sys::procfs::stat(own).ok()?;
     (stat.session == stat.parent).then_some(own)
-}
-
-fn weigh(group: &Group, weight: u64) {
-    // Without the controller, or the right, everybody has the same.
-    let _ = group.set(WEIGHT, &weight.to_string());
 }

@@ -44,7 +44,7 @@ impl Stored {
 }
 
 /// The number of a socket, which all copies of it have.
-fn number(fd: impl AsFd) -> Option<u64> {
+pub(crate) fn number(fd: impl AsFd) -> Option<u64> {
     rustix::fs::fstat(fd).ok().map(|stat| stat.st_ino)
 }
 

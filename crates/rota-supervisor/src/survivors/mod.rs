@@ -135,7 +135,7 @@ impl Survivors {
     /// Whether they listen on the socket of this number.
     pub(crate) fn have(&self, number: u64) -> bool {
         let mut sockets = self.sockets.values().flatten();
-        sockets.any(|fd| rustix::fs::fstat(fd).is_ok_and(|stat| stat.st_ino == number))
+        sockets.any(|fd| crate::stored::number(fd) == Some(number))
     }
 
     /// The app has been deleted.
