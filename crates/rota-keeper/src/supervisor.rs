@@ -5,6 +5,7 @@ use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use rota_sys::process::kill;
+use rota_sys::procfs;
 use rota_sys::signal::Signal;
 use rota_sys::spawn::Spawn;
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -45,6 +46,8 @@ pub(crate) struct Supervisor {
     pub deaths: u32,
     /// How the last one ended.
     pub last_exit: Option<ExitInfo>,
+    /// It was killed because it hung, and had never been well.
+    hung: bool,
     backoff: Backoff,
 }
 
@@ -55,6 +58,7 @@ impl Supervisor {
             link: None,
             deaths: 0,
             last_exit: None,
+            hung: false,
             backoff: Backoff::default(),
         }
     }
@@ -84,6 +88,12 @@ impl Supervisor {
     /// Whether there is one that has taken over.
     pub(crate) fn is_up(&self) -> bool {
         matches!(self.state, State::Running { up: Some(_), .. }) && self.link.is_some()
+    }
+
+    /// Whether a debugger has stopped it.
+    pub(crate) fn is_traced(&self) -> bool {
+        let stat = self.pid().and_then(|pid| procfs::stat(pid).ok());
+        stat.is_some_and(|stat| stat.state == 't')
     }
 
     /// When the next one is due, if there is none.
@@ -131,13 +141,14 @@ impl Supervisor {
         let State::Running { pid, since, up } = self.state else {
             return;
         };
+        let hung = std::mem::take(&mut self.hung);
         let wait = if expected {
             Duration::ZERO
         } else {
             self.backoff.after(Life {
                 lived: now.duration_since(since),
-                up: up.map(|up| now.duration_since(up)),
-                killed: exit.status.is_kill(),
+                up: up.filter(|_| !hung).map(|up| now.duration_since(up)),
+                killed: exit.status.is_kill() && !hung,
             })
         };
         self.deaths = self.deaths.saturating_add(1);
@@ -151,6 +162,12 @@ impl Supervisor {
             exit.status,
             when(wait)
         ));
+    }
+
+    /// Ends it for it hangs; `well`: not from its beginning on. What it hung over may be what the next one will find.
+    pub(crate) fn kill_hung(&mut self, well: bool) {
+        self.hung = !well;
+        self.kill();
     }
 
     /// Ends it, if there is one.

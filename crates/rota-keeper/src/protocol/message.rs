@@ -249,8 +249,8 @@ pub enum FromKeeper {
         #[n(0)]
         message: String,
     },
-    /// Are you there? To be answered by [`ToKeeper::Alive`]; only asked of a supervisor that is Up, and only where the
-    /// keeper's manager has a watchdog. One that does not answer within the watchdog's time is killed.
+    /// Are you there? To be answered by [`ToKeeper::Alive`]; only asked of a supervisor that is Up. One that does not
+    /// answer within the watchdog's time, a minute unless the keeper's manager says otherwise, is killed.
     #[n(11)]
     Ping {
         /// To be repeated.
@@ -282,8 +282,8 @@ pub struct Hello {
     #[n(5)]
     pub last_exit: Option<ExitInfo>,
     /// How many supervisors in a row, up to this one, ended before they were [`ToKeeper::Up`] for a second, and by
-    /// something else than SIGKILL. One that was killed before that neither counts nor ends the row. 0 from
-    /// keepers that do not tell.
+    /// something else than somebody's SIGKILL, or hung and had never answered a [`FromKeeper::Ping`]. One that was killed
+    /// before that neither counts nor ends the row. 0 from keepers that do not tell.
     #[n(6)]
     #[cbor(default)]
     pub series: u32,

@@ -33,7 +33,7 @@
 //!   Spawned | SpawnFailed ─────────────►   exactly one for each Spawn, in order
 //!   Exited ────────────────────────────►   once, and as Child again to the next supervisor until Forget
 //!   Signal, SignalFailed, Refused, UpgradeFailed ─►
-//!   Ping ──────────────────────────────►   where there is a watchdog
+//!   Ping ──────────────────────────────►   now and then
 //!                                   ◄────  Alive
 //!                                   ◄────  Exit, then the supervisor exits
 //! ```

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use rota_keeper::protocol::{ExitStatus, FromKeeper, ToKeeper};
 
-use crate::rig::{Manager, Rig, put};
+use crate::rig::{Manager, Rig, put, shell};
 
 fn listener() -> OwnedFd {
     TcpListener::bind("127.0.0.1:0").unwrap().into()
@@ -186,4 +186,34 @@ pub fn watchdog() {
     }
     next.settle();
     rig.finish(&next);
+}
+
+/// Without a manager.
+pub fn own_watchdog() {
+    let rig = Rig::watched(1_000_000);
+    let line = rig.supervisor();
+    line.restored();
+    let child = line.spawn(1, shell("exec sleep 1000"), &[]);
+    line.send(&ToKeeper::Up, &[]);
+    for _ in 0..2 {
+        let FromKeeper::Ping { number } = line.message() else {
+            panic!("not asked");
+        };
+        line.send(&ToKeeper::Alive { number }, &[]);
+    }
+    let next = rig.supervisor();
+    assert_ne!(next.pid, line.pid);
+    let restored = next.restored();
+    assert_eq!(restored.children, [(1, child, None)]);
+    assert_eq!(restored.hello.series, 0, "the last one had been well");
+    // One that does not take over hangs as well, and so does one that never answers; they are to blame.
+    let mut last = next;
+    for failures in 1..3 {
+        if failures == 2 {
+            last.send(&ToKeeper::Up, &[]);
+        }
+        last = rig.supervisor();
+        assert_eq!(last.restored().hello.series, failures);
+    }
+    rig.finish(&last);
 }

@@ -62,6 +62,10 @@ pub const ALL: &[(&str, fn())] = &[
     ("nonsense_of_a_manager_is_ignored", manager::nonsense),
     ("the_watchdog_hears_the_keeper", manager::watchdog),
     (
+        "a_supervisor_that_does_not_answer_is_replaced",
+        manager::own_watchdog,
+    ),
+    (
         "a_transaction_without_end_is_forgotten",
         transactions::forgotten,
     ),
