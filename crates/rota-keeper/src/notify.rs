@@ -236,7 +236,7 @@ mod tests {
         let socket = UnixDatagram::bind(&path).unwrap();
         let fds: Vec<OwnedFd> = vec![TcpListener::bind("127.0.0.1:0").unwrap().into()];
         let fds = Rc::new(fds);
-        let number = stored::number(&fds[0]).unwrap();
+        let number = rota_sys::net::number(&fds[0]).unwrap();
         let one = || BTreeMap::from([(number, Shared::new(&fds, 0))]);
         let mut manager = manager(&path, true);
         manager.keep(one());

@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use crate::notify::Shared;
 use crate::protocol::{HELD_BYTES_MAX, KEY_MAX};
-use crate::stored;
 
 /// The most entries.
 const ENTRIES_MAX: usize = 65_536;
@@ -85,7 +84,9 @@ impl Store {
         let entries = self.entries.values().filter(|entry| entry.shared);
         let fds = entries.flat_map(|entry| {
             let fds = entry.fds.iter().enumerate();
-            fds.map(move |(place, fd)| Some((stored::number(fd)?, Shared::new(&entry.fds, place))))
+            fds.map(move |(place, fd)| {
+                Some((rota_sys::net::number(fd)?, Shared::new(&entry.fds, place)))
+            })
         });
         fds.flatten().collect()
     }
@@ -137,7 +138,7 @@ mod tests {
         assert!(store.shared().is_empty());
         assert!(store.share("a") && store.is_shared("a"));
         let numbers = |store: &Store| store.shared().into_keys().collect::<Vec<_>>();
-        assert_eq!(numbers(&store), [stored::number(&one).unwrap()]);
+        assert_eq!(numbers(&store), [rota_sys::net::number(&one).unwrap()]);
         store
             .put("a".into(), vec![], Some(vec![copy(&one), copy(&one)]))
             .unwrap();

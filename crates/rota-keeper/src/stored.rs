@@ -3,9 +3,10 @@
 //! A socket lies there under the name `rota-<number>`; the number is that of its file, which it keeps whoever has it.
 //! So one that comes back is known by its name alone, and a name that is another's is seen.
 
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{OwnedFd, RawFd};
 
 use rota_sys::fds::claim_inherited;
+use rota_sys::net::number;
 
 /// What the keys of their entries begin with.
 pub const STORED_KEY: &str = "stored/";
@@ -26,11 +27,6 @@ pub struct Stored {
 /// The name under which a socket lies with the manager.
 pub(crate) fn name(number: u64) -> String {
     format!("{PREFIX}{number}")
-}
-
-/// The number of a socket's file.
-pub(crate) fn number(fd: impl AsFd) -> Option<u64> {
-    rustix::fs::fstat(fd).ok().map(|stat| stat.st_ino)
 }
 
 impl Stored {

@@ -6,12 +6,13 @@
 //! here. When the apps that come back serve, or have failed, what is left is closed.
 
 use std::collections::BTreeSet;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
 use rota_config::{AppSpec, ListenTarget};
 use rota_engine::{AppView, SlotStatus, SlotView, WorkerStatus};
+use rota_sys::net::number;
 
 use crate::dispatch::DispatchCommand;
 use crate::saved::Left;
@@ -41,11 +42,6 @@ impl Stored {
     pub(crate) fn take_claimed(&mut self) -> Vec<String> {
         std::mem::take(&mut self.claimed)
     }
-}
-
-/// The number of a socket, which all copies of it have.
-pub(crate) fn number(fd: impl AsFd) -> Option<u64> {
-    rustix::fs::fstat(fd).ok().map(|stat| stat.st_ino)
 }
 
 /// The sockets that an earlier supervisor of the same keeper had given to apps.
@@ -179,18 +175,4 @@ fn has_come_up(app: &AppView<'_>) -> bool {
             || workers.any(|worker| worker.status == WorkerStatus::Ready)
     };
     app.waits_for.is_empty() && app.slots.iter().all(settled)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_copies_of_a_socket_have_its_number() {
-        let one: OwnedFd = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().into();
-        let copy = one.try_clone().unwrap();
-        let other: OwnedFd = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().into();
-        assert_eq!(number(&one), number(&copy));
-        assert_ne!(number(&one), number(&other));
-    }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Mode, chmod};
+use rustix::fs::{Mode, chmod, fstat};
 use rustix::net::sockopt;
 use rustix::net::{
     AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, acceptfrom_with, bind,
@@ -148,6 +148,12 @@ pub fn peer_credentials(socket: impl AsFd) -> io::Result<Peer> {
     })
 }
 
+/// The number of a socket's file (its inode): all copies of it have the same, in whatever process, and no other socket has
+/// it as long as one of them is open. `None`: the kernel does not say.
+pub fn number(socket: impl AsFd) -> Option<u64> {
+    fstat(socket).ok().map(|stat| stat.st_ino)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +200,15 @@ mod tests {
             bind_udp(&same, false).unwrap_err().raw_os_error(),
             Some(libc::EADDRINUSE)
         );
+    }
+
+    #[test]
+    fn all_copies_of_a_socket_have_its_number() {
+        let one: OwnedFd = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().into();
+        let copy = one.try_clone().unwrap();
+        let other: OwnedFd = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().into();
+        assert_eq!(number(&one), number(&copy));
+        assert_ne!(number(&one), number(&other));
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl Survivors {
     /// Whether they listen on the socket of this number.
     pub(crate) fn have(&self, number: u64) -> bool {
         let mut sockets = self.sockets.values().flatten();
-        sockets.any(|fd| crate::stored::number(fd) == Some(number))
+        sockets.any(|fd| rota_sys::net::number(fd) == Some(number))
     }
 
     /// The app has been deleted.
