@@ -75,7 +75,7 @@ pub use line::{LineEnd, LogLine, Source, Stream};
 pub use readback::{Custom, Logs, Past, PastLine, Wanted};
 pub use reader::{Reader, worker_pipe};
 pub use route::custom_files;
-pub(crate) use route::{log_paths, log_places};
+pub(crate) use route::{SLOT, log_paths, log_places};
 pub use split::MAX_LINE;
 pub use terminal::Terminal;
 pub use writer::{Emptied, tell};

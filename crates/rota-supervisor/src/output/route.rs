@@ -236,7 +236,7 @@ fn whole(cwd: &Path, path: &Path) -> PathBuf {
 /// What stands for no file.
 const NOWHERE: &str = "/dev/null";
 /// What stands for the worker's place in a path.
-const SLOT: &str = "{slot}";
+pub(crate) const SLOT: &str = "{slot}";
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use crate::output::SLOT;
+
 /// What tools leave for a moment beside the files that they write, and what no app's own code is in.
 const NEVER: [&str; 7] = [
     ".*",
@@ -124,8 +126,8 @@ impl Rules {
     fn is_own(&self, path: &Path) -> bool {
         let path = path.as_os_str().as_encoded_bytes();
         self.own.iter().any(|own| {
-            let rest = path.strip_prefix(own.as_os_str().as_encoded_bytes());
-            rest.is_some_and(|rest| rest.is_empty() || matches!(rest[0], b'.' | b'-' | b'/'))
+            let rest = behind(path, own.as_os_str().as_encoded_bytes());
+            rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'.' | b'-' | b'/')))
         })
     }
 
@@ -148,6 +150,17 @@ impl Rules {
         }
         false
     }
+}
+
+/// What follows in a path on one of ours, in which any number may stand for the worker's.
+fn behind<'a>(path: &'a [u8], own: &[u8]) -> Option<&'a [u8]> {
+    let Some(at) = memchr::memmem::find(own, SLOT.as_bytes()) else {
+        return path.strip_prefix(own);
+    };
+    let rest = path.strip_prefix(&own[..at])?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let rest = rest.get(digits..).filter(|_| digits > 0)?;
+    behind(rest, &own[at + SLOT.len()..])
 }
 
 /// The folders above a path up to the top of its repository; none if it is in none.
@@ -192,7 +205,8 @@ mod tests {
     #[test]
     fn what_never_counts_and_what_the_user_says() {
         let patterns = ["*.md".to_owned(), "!.config/".to_owned(), "/gen".to_owned()];
-        let own = vec!["/p/home".into(), "/p/out.log".into()];
+        let own = ["/p/home", "/p/out.log", "/p/{slot}-{slot}.txt"];
+        let own = own.map(PathBuf::from).to_vec();
         let mut rules = Rules::new(Path::new("/p"), &patterns, own).unwrap();
         let root = rules.root("/p".into());
         for path in [
@@ -208,6 +222,8 @@ mod tests {
             "home/logs/x",
             "out.log",
             "out.log.1",
+            "0-12.txt",
+            "0-12.txt.20260131T235959.123Z.gz",
             "lib/.server.js.swp",
         ] {
             assert!(ignored(&rules, &root, path), "{path}");
@@ -217,6 +233,8 @@ mod tests {
             "lib/gen/a.js",
             ".config/a.json",
             "out.logic",
+            "0-.txt",
+            "1-1.txts",
             "homes/a.js",
         ] {
             assert!(!ignored(&rules, &root, path), "{path}");
