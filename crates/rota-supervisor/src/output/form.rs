@@ -140,9 +140,13 @@ pub(super) fn object(head: &[u8], piece: Piece<'_>, into: &mut Vec<u8>) {
 /// As the inside of a JSON string.
 fn escape(text: &[u8], into: &mut Vec<u8>) {
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|&byte| needs_escape(byte)) {
-        into.extend_from_slice(&rest[..at]);
-        match rest[at] {
+    loop {
+        let (plain, special) = rest.split_at(plain(rest));
+        into.extend_from_slice(plain);
+        let Some((byte, after)) = special.split_first() else {
+            return;
+        };
+        match byte {
             b'"' => into.extend_from_slice(b"\\\""),
             b'\\' => into.extend_from_slice(b"\\\\"),
             b'\n' => into.extend_from_slice(b"\\n"),
@@ -152,9 +156,27 @@ fn escape(text: &[u8], into: &mut Vec<u8>) {
                 let _ = write!(into, "\\u{byte:04x}");
             }
         }
-        rest = &rest[at + 1..];
+        rest = after;
     }
-    into.extend_from_slice(rest);
+}
+
+/// How many bytes from the first on need no escape: most lines as a whole, so eight are looked at at a time.
+fn plain(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    // The highest bit of every byte that is below `limit`, from the first such byte on; those behind it may be wrong.
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH;
+    let is = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let (words, rest) = text.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = below(word, 0x20) | is(word, b'"') | is(word, b'\\') | is(word, 0x7f);
+        if found != 0 {
+            return number * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let at = rest.iter().position(|&byte| needs_escape(byte));
+    text.len() - rest.len() + at.unwrap_or(rest.len())
 }
 
 const fn needs_escape(byte: u8) -> bool {
@@ -262,6 +284,22 @@ mod tests {
         let all: Vec<u8> = (0..=127).filter(|byte| *byte != b'\n').collect();
         let objects = parsed(Stream::Out, &[all.as_slice(), b"\n"].concat(), false);
         assert_eq!(objects[0]["text"].as_str().unwrap().as_bytes(), all);
+    }
+
+    #[test]
+    fn what_needs_no_escape_is_found_wherever_it_ends() {
+        for special in 0..=u8::MAX {
+            for length in 0..20 {
+                for at in 0..length {
+                    let mut text = vec![b'a'; length];
+                    text[at] = special;
+                    // What stands behind it makes no difference.
+                    text[at + 1..].fill(b'"');
+                    let expected = text.iter().position(|&byte| needs_escape(byte));
+                    assert_eq!(plain(&text), expected.unwrap_or(length), "{text:?}");
+                }
+            }
+        }
     }
 
     #[test]
