@@ -60,6 +60,13 @@ pub async fn tell(context: &Context, events: Events, json: bool) -> Done {
     results(context, &follow(context, events, json).await?, json)
 }
 
+/// What a change of settings that needs no new workers came to.
+pub fn defined(results: &mut [CommandResult]) {
+    for result in results.iter_mut().filter(|result| result.ok) {
+        result.message = "has the new settings; its workers stay".to_owned();
+    }
+}
+
 /// Shows progress; gives the results.
 pub async fn follow(
     context: &Context,

@@ -1,8 +1,8 @@
 //! Verbs that do something to apps that are there.
 
 use rota_api::{
-    AppStatus, AppView, CommandRequest, ConfigRequest, ExitCode, ExportView, Origin, SignalRequest,
-    Verb,
+    AppStatus, AppView, CommandRequest, CommandResult, ConfigRequest, ExitCode, ExportView, Origin,
+    SignalRequest, Verb,
 };
 use rota_config::{AppSpec, Described, SpecUpdate};
 
@@ -10,6 +10,7 @@ use super::rotation::Rotation;
 use super::run::Pm2;
 use super::select::{Chosen, select};
 use super::specs;
+use crate::cmd::operation;
 use crate::failure::{Done, Failure, Stop};
 
 impl Pm2<'_> {
@@ -76,6 +77,25 @@ impl Pm2<'_> {
     async fn send(&self, request: &CommandRequest<SpecUpdate>) -> Done {
         let events = self.context.client().await?.command(request).await?;
         self.outcome(events).await
+    }
+
+    /// Changes settings of an app that need no new workers.
+    pub(super) async fn define(
+        &self,
+        app: &str,
+        update: SpecUpdate,
+    ) -> Result<Vec<CommandResult>, Stop> {
+        let request = CommandRequest {
+            verb: Verb::Define,
+            targets: vec![app.to_owned()],
+            instances: None,
+            wait: true,
+            update: Some(update),
+        };
+        let events = self.context.client().await?.command(&request).await?;
+        let mut results = operation::follow(self.context, events, false).await?;
+        operation::defined(&mut results);
+        Ok(results)
     }
 
     /// An id takes one worker away: the last one, as slots have no gaps; the only one, with its app.
@@ -189,7 +209,11 @@ impl Pm2<'_> {
     }
 
     /// What `--update-env`, other flags and pm2-logrotate change of an app.
-    async fn change(&self, app: &AppView, rotation: Option<&Rotation>) -> Result<SpecUpdate, Stop> {
+    pub(super) async fn change(
+        &self,
+        app: &AppView,
+        rotation: Option<&Rotation>,
+    ) -> Result<SpecUpdate, Stop> {
         let mut update = SpecUpdate::default();
         let changes = self.changes();
         if changes || rotation.is_some() {
@@ -317,7 +341,7 @@ impl Pm2<'_> {
 }
 
 /// True if pm2-logrotate says other things than hold for the app. It says nothing of apps that `pm2` has not started.
-fn is_news(rotation: &Rotation, app: &AppView) -> bool {
+pub(super) fn is_news(rotation: &Rotation, app: &AppView) -> bool {
     let logs = app.settings.logs.as_ref();
     app.settings.pm2_env && !logs.is_some_and(|logs| rotation.is_that_of(logs))
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use rota_api::ExitCode;
 use serde_json::{Map, Value};
 
+use super::act::is_news;
 use super::home;
 use super::rotation::{self, MODULE as ROTATION, Rotation};
 use super::run::Pm2;
@@ -74,8 +75,10 @@ impl Pm2<'_> {
         }
         self.write_conf(&conf)?;
         self.say("it is set")?;
-        self.tell_rotation(pairs)?;
-        Ok(ExitCode::Ok)
+        match self.tell_rotation(pairs)? {
+            true => self.rotate_living(),
+            false => Ok(ExitCode::Ok),
+        }
     }
 
     pub(super) fn unset(&self) -> Done {
@@ -87,10 +90,26 @@ impl Pm2<'_> {
         }
         self.write_conf(&conf)?;
         self.say("it is not set any more")?;
-        if rotation_setting(key).is_some() {
-            self.say(WHEN)?;
+        match rotation_setting(key) {
+            Some(_) => self.rotate_living(),
+            None => Ok(ExitCode::Ok),
         }
-        Ok(ExitCode::Ok)
+    }
+
+    /// Gives the apps that are there what pm2-logrotate is told now; their workers stay.
+    fn rotate_living(&self) -> Done {
+        let Some(rotation) = self.rotation()? else {
+            return Ok(ExitCode::Ok);
+        };
+        self.context.block_on(async {
+            let apps = self.apps().await?;
+            let mut results = Vec::new();
+            for app in apps.iter().filter(|app| is_news(&rotation, app)) {
+                let update = self.change(app, Some(&rotation)).await?;
+                results.extend(self.define(&app.name, update).await?);
+            }
+            self.results(&results)
+        })
     }
 
     /// One setting, or all.
@@ -137,8 +156,8 @@ impl Pm2<'_> {
         Ok(ExitCode::Ok)
     }
 
-    /// What becomes of settings of pm2-logrotate.
-    fn tell_rotation(&self, pairs: &[(String, String)]) -> Result<(), Stop> {
+    /// Tells what becomes of settings of pm2-logrotate; true if there are any that rota has.
+    fn tell_rotation(&self, pairs: &[(String, String)]) -> Result<bool, Stop> {
         let mut ours = Vec::new();
         for (key, value) in pairs {
             let Some(name) = rotation_setting(key) else {
@@ -149,15 +168,16 @@ impl Pm2<'_> {
                 Err(why) => self.warn(&why),
             }
         }
-        match ours.is_empty() {
-            true => Ok(()),
-            false => self.say(&format!("rota has it as `{}`; {WHEN}", ours.join("`, `"))),
+        if ours.is_empty() {
+            return Ok(false);
         }
+        let ours = ours.join("`, `");
+        self.say(&format!(
+            "rota has it as `{ours}`, for every app that pm2 has started or starts"
+        ))?;
+        Ok(true)
     }
 }
-
-/// When a setting of pm2-logrotate takes effect.
-const WHEN: &str = "it holds for every app that pm2 starts, restarts or reloads from now on";
 
 /// The name of a setting of pm2-logrotate.
 fn rotation_setting(key: &str) -> Option<&str> {

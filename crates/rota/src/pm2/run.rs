@@ -250,7 +250,7 @@ impl<'a> Pm2<'a> {
     }
 
     /// Results of the daemon; the exit code is that of the first failure.
-    fn results(&self, results: &[CommandResult]) -> Done {
+    pub(super) fn results(&self, results: &[CommandResult]) -> Done {
         if !self.silent {
             return operation::results(self.context, results, false);
         }

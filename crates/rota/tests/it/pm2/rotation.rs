@@ -18,7 +18,7 @@ fn rotation(home: &Home, app: &str) -> Value {
 }
 
 #[test]
-fn its_settings_are_the_rotation_of_apps_from_their_next_start_on() {
+fn its_settings_are_the_rotation_of_apps_from_then_on() {
     let home = Home::new();
     home.write("app.js", IDLE);
     let usual = json!([20 << 20, null, 5, true]);
@@ -26,18 +26,18 @@ fn its_settings_are_the_rotation_of_apps_from_their_next_start_on() {
     assert_eq!(rotation(&home, "app"), usual);
 
     let set = |key: &str, value: &str| pm2(&home, &["set", &format!("pm2-logrotate:{key}"), value]);
-    set("max_size", "10M").ok().says("rotate_size");
+    let pid = home.app("app").pids();
+    set("max_size", "10M")
+        .ok()
+        .says("rotate_size")
+        .says("its workers stay");
+    assert_eq!(rotation(&home, "app"), json!([10 << 20, null, 5, true]));
     set("rotateInterval", "0 0 * * *").ok().says("rotate_every");
     set("retain", "few").ok().says("no number of files");
     set("TZ", "UTC").ok().says("has nothing for");
-    assert_eq!(
-        rotation(&home, "app"),
-        usual,
-        "not before it is started anew"
-    );
     let told = json!([10 << 20, "daily", 5, true]);
-    pm2(&home, &["reload", "app"]).ok();
     assert_eq!(rotation(&home, "app"), told);
+    assert_eq!(home.app("app").pids(), pid);
 
     home.write(
         "ecosystem.json",
@@ -48,13 +48,15 @@ fn its_settings_are_the_rotation_of_apps_from_their_next_start_on() {
     let both = "pm2-logrotate:retain all pm2-logrotate:compress false";
     pm2(&home, &["multiset", both]).ok();
     let told = json!([10 << 20, "daily", u32::MAX, false]);
-    pm2(&home, &["restart", "ecosystem.json"]).ok();
     assert_eq!(rotation(&home, "other"), told);
+    pm2(&home, &["stop", "other"]).ok();
+    home.rota(&["start", "app.js", "--name", "own"]).ok();
 
     for key in ["max_size", "rotateInterval", "retain", "compress"] {
         pm2(&home, &["unset", &format!("pm2-logrotate:{key}")]).ok();
     }
-    pm2(&home, &["restart", "all"]).ok();
     assert_eq!(rotation(&home, "app"), usual);
-    assert_eq!(rotation(&home, "other"), usual);
+    assert_eq!(rotation(&home, "other"), usual, "also at rest");
+    set("retain", "9").ok();
+    assert_eq!(rotation(&home, "own"), usual, "pm2 has not started it");
 }

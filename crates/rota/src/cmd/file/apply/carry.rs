@@ -134,9 +134,7 @@ impl Carry<'_> {
         };
         let mut results = operation::follow(self.context, events, self.json).await?;
         if request.verb == Verb::Define {
-            for result in results.iter_mut().filter(|result| result.ok) {
-                result.message = "has the new settings; its workers stay".to_owned();
-            }
+            operation::defined(&mut results);
         }
         self.take(&results)
     }
