@@ -159,8 +159,8 @@ fn behind_haproxy() {
     nothing_fails(haproxy);
 }
 
-#[test]
-fn under_wrk_with_a_hundred_connections() {
+/// What becomes of a hundred connections of wrk while something happens.
+fn under_wrk(happens: impl FnOnce(&Home)) {
     let _alone = heavy();
     let home = Home::new();
     let url = format!("http://127.0.0.1:{}/", app(&home).port);
@@ -186,7 +186,7 @@ fn under_wrk_with_a_hundred_connections() {
             .filter_map(|worker| worker.0["connections"].as_u64());
         open.sum::<u64>() >= 100
     });
-    reload(&home);
+    happens(&home);
     wrk.signal(Signal::INT);
     assert_eq!(wrk.wait(), 0);
     let said = wrk.rest().join("\n");
@@ -195,4 +195,20 @@ fn under_wrk_with_a_hundred_connections() {
     for bad in ["Socket errors", "Non-2xx"] {
         assert!(!said.contains(bad), "{said}");
     }
+}
+
+#[test]
+fn under_wrk_with_a_hundred_connections() {
+    under_wrk(reload);
+}
+
+#[test]
+fn under_wrk_while_supervisors_die() {
+    under_wrk(|home| {
+        let pids = home.app("app").pids();
+        for _ in 0..reloads() {
+            home.kill_supervisor();
+        }
+        assert_eq!(home.app("app").pids(), pids);
+    });
 }

@@ -222,22 +222,22 @@ fn reload(home: &Home, keeper: u32, round: u32) {
     });
 }
 
-/// Ten reloads under siege. Forty starts of Node fit into the ten seconds of one siege on a machine that has nothing
-/// else to do; where they do not, the next siege begins, with the same demand. What a siege by time that broke down has
-/// seen does not count, and the next ones are by number.
-fn ten_reloads(home: &Home, keeper: u32, url: &str, mut until: Until) {
-    let (mut reloads, mut sieges) = (0, 0);
-    while reloads < 10 {
+/// Ten reloads, or whatever `act` does, under siege. Forty starts of Node fit into the ten seconds of one siege on a machine
+/// that has nothing else to do; where they do not, the next siege begins, with the same demand. What a siege by time that
+/// broke down has seen does not count, and the next ones are by number.
+fn ten_times(home: &Home, url: &str, mut until: Until, act: impl Fn(u32)) {
+    let (mut times, mut sieges) = (0, 0);
+    while times < 10 {
         let mut siege = Siege::start(home, url, until);
         let mut under_this_one = 0;
-        while siege.goes_on() && reloads + under_this_one < 10 {
-            reload(home, keeper, reloads + under_this_one);
+        while siege.goes_on() && times + under_this_one < 10 {
+            act(times + under_this_one);
             under_this_one += 1;
         }
-        println!("{under_this_one} reloads in {:?}", siege.begin.elapsed());
+        println!("{under_this_one} times in {:?}", siege.begin.elapsed());
         match siege.nothing_failed() {
             End::Good => {
-                reloads += under_this_one;
+                times += under_this_one;
                 sieges += 1;
             }
             End::Broken => {
@@ -249,7 +249,7 @@ fn ten_reloads(home: &Home, keeper: u32, url: &str, mut until: Until) {
             }
         }
     }
-    println!("ten reloads in {sieges} sieges");
+    println!("ten times in {sieges} sieges");
 }
 
 fn under_siege(url: impl Fn(u16) -> String, https: bool) {
@@ -263,7 +263,9 @@ fn under_siege(url: impl Fn(u16) -> String, https: bool) {
     let (script, tls) = server(&home);
     let started = home.start_script(&script, &["-i", "4", "--env", &tls]);
     let (keeper, _) = home.daemon_pids();
-    ten_reloads(&home, keeper, &url(started.port), until);
+    ten_times(&home, &url(started.port), until, |round| {
+        reload(&home, keeper, round);
+    });
 }
 
 #[test]
@@ -288,12 +290,24 @@ fn ten_reloads_of_run() {
     let (script, _) = server(&home);
     let run: Foreground = home.run(&[&script, "--name", "app", "-i", "4", "--observe", "0"]);
     let port = home.until_run_online().port().unwrap();
-    ten_reloads(
+    ten_times(
         &home,
-        run.child.id(),
         &format!("http://127.0.0.1:{port}/"),
         Until::Time,
+        |round| reload(&home, run.child.id(), round),
     );
+}
+
+#[test]
+fn ten_deaths_of_the_supervisor() {
+    let _alone = heavy();
+    let home = Home::new();
+    let started = home.start("http.js", &["-i", "4"]);
+    let url = format!("http://127.0.0.1:{}/", started.port);
+    ten_times(&home, &url, Until::Time, |_| {
+        home.kill_supervisor();
+    });
+    assert_eq!(home.app("app").pids(), started.pids);
 }
 
 #[test]
