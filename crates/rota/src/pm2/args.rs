@@ -11,11 +11,11 @@ use rota_config::{Instances, Size, Span};
     args_override_self = true,
     disable_help_subcommand = true,
     disable_version_flag = true,
-    after_help = "Verbs: start stop restart reload delete scale list jlist prettylist describe env pid id logs flush\n\
-        reloadLogs save resurrect cleardump kill ping update sendSignal reset startOrRestart startOrReload\n\
-        startOrGracefulReload serve set get unset multiset conf send trigger monit report init completion.\n\
-        Which of them do what PM2 does, and which do it otherwise: docs/pm2.md.\n\
-        The daemon is rota's: `rota list` shows the same apps."
+    after_help = format!(
+        "Verbs:\n  {}\nWhich of them do what PM2 does, and which do it otherwise: docs/pm2.md.\n\
+        The daemon is rota's: `rota list` shows the same apps.",
+        super::verbs::names(76).join("\n  ")
+    )
 )]
 pub struct Flags {
     /// The verb and its targets

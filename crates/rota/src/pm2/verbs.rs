@@ -158,6 +158,22 @@ pub fn find(name: &str) -> Option<&'static Row> {
     VERBS.iter().find(named)
 }
 
+/// The first names of the verbs that do something, in lines of at most so many characters.
+pub fn names(width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let rows = VERBS.iter().filter(|row| row.like != Likeness::Absent);
+    for name in rows.map(|row| row.names[0]) {
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + name.len() <= width => {
+                line.push(' ');
+                line.push_str(name);
+            }
+            _ => lines.push(name.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -171,6 +187,16 @@ mod tests {
             assert!(seen.insert(name.to_lowercase()), "{name}");
         }
         assert_eq!(find("startorreload").unwrap().verb, Verb::StartOrReload);
+    }
+
+    #[test]
+    fn the_help_has_every_verb_that_does_something() {
+        let lines = names(30);
+        assert!(lines.iter().all(|line| line.len() <= 30), "{lines:?}");
+        let words = lines.join(" ");
+        let mut words = words.split(' ');
+        assert!(words.any(|word| word == "attach"));
+        assert!(words.all(|word| find(word).is_some_and(|row| row.like != Likeness::Absent)));
     }
 
     #[test]
