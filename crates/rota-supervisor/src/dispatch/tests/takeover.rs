@@ -193,7 +193,11 @@ fn what_cannot_be_read_is_complained_of() {
         let new = cluster.worker(0, Balance::RoundRobin, HTTP);
         get(cluster.listening(new), "/").unwrap();
         let adopted = cluster.restart_with(|restored| restored.listeners[0].1 = blob.into());
-        assert_eq!(adopted.complaints.len(), 1, "{adopted:?}");
+        assert!(adopted.complaints[0].contains("listener/1 cannot be taken over"));
+        // A process that another test creates has a copy of everything for a moment.
+        let others = &adopted.complaints[1..];
+        let in_use = |complaint: &String| complaint.contains("Address already in use");
+        assert!(others.iter().all(in_use), "{others:?}");
     }
 }
 

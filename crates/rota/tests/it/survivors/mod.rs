@@ -40,7 +40,9 @@ impl Home {
         eventually("the old workers have gone", || {
             (!before.pids.iter().any(|pid| self.is_there(*pid))).then_some(())
         });
-        let list = self.rota(&["list", "--json"]).ok().json();
-        assert!(list.get("survivors").is_none(), "{list:#}");
+        eventually("the daemon has seen it", || {
+            let list = self.rota(&["list", "--json"]).ok().json();
+            list.get("survivors").is_none().then_some(())
+        });
     }
 }
