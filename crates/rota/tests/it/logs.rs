@@ -75,7 +75,9 @@ fn no_line_is_lost_or_torn_when_supervisors_are_killed_while_files_are_put_aside
         });
     }
     assert!(kills > 3, "{kills}");
-    let shown = home.rota(&["logs", "app", "--lines", "1000000", "--raw", "--out"]);
+    // Some are there twice.
+    let all = (blocks * 2000).to_string();
+    let shown = home.rota(&["logs", "app", "--lines", &all, "--raw", "--out"]);
     let shown = shown.ok().out;
     let mut seen: HashMap<usize, usize> = HashMap::new();
     for line in shown.lines().filter(|line| *line != "the end") {
