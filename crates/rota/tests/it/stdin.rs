@@ -106,6 +106,8 @@ fn nothing_is_left_of_the_pipes_of_workers_that_have_ended() {
     let home = Home::new();
     home.start("stdin.js", &PIPE);
     home.rota(&["send", "app", "x"]).ok();
+    // With the first line its log file is opened.
+    said(&home, "got x\n");
     let before = Measures::of(&home);
     for _ in 0..5 {
         home.rota(&["restart", "app"]).ok();
