@@ -93,7 +93,7 @@ impl Pm2<'_> {
             update: Some(update),
         };
         let events = self.context.client().await?.command(&request).await?;
-        let mut results = operation::follow(self.context, events, false).await?;
+        let mut results = self.awaited(events).await?;
         operation::defined(&mut results);
         Ok(results)
     }

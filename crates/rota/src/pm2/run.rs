@@ -235,15 +235,19 @@ impl<'a> Pm2<'a> {
         }))
     }
 
-    /// Waits for the results of what was asked for; tells on the way what happens.
-    pub(super) async fn outcome(&self, mut events: Events) -> Done {
+    /// Waits for the results of what was asked for, and tells them; tells on the way what happens.
+    pub(super) async fn outcome(&self, events: Events) -> Done {
+        self.results(&self.awaited(events).await?)
+    }
+
+    /// The results of what was asked for; tells on the way what happens, unless nothing is to be said.
+    pub(super) async fn awaited(&self, mut events: Events) -> Result<Vec<CommandResult>, Stop> {
         if !self.silent {
-            let results = operation::follow(self.context, events, false).await?;
-            return self.results(&results);
+            return operation::follow(self.context, events, false).await;
         }
         while let Some(event) = events.next().await? {
             if let StreamEvent::Finished(finished) = event {
-                return self.results(&finished.results);
+                return Ok(finished.results);
             }
         }
         Err(Failure::from(rota_api::client::ClientError::Ended).into())

@@ -49,14 +49,30 @@ fn its_settings_are_the_rotation_of_apps_from_then_on() {
     pm2(&home, &["multiset", both]).ok();
     let told = json!([10 << 20, "daily", u32::MAX, false]);
     assert_eq!(rotation(&home, "other"), told);
+    // What an old module_conf.json says, or a hand has written, holds from the next start on.
+    let conf = home.rota_home().join("pm2/module_conf.json");
+    let by_hand = r#"{"pm2-logrotate": {"max_size": "3M", "retain": "7"}}"#;
+    std::fs::write(conf, by_hand).unwrap();
+    assert_eq!(
+        rotation(&home, "app"),
+        told,
+        "not before it is started anew"
+    );
+    let told = json!([3 << 20, null, 7, true]);
+    pm2(&home, &["reload", "app"]).ok();
+    assert_eq!(rotation(&home, "app"), told);
+    pm2(&home, &["restart", "ecosystem.json"]).ok();
+    assert_eq!(rotation(&home, "other"), told);
     pm2(&home, &["stop", "other"]).ok();
     home.rota(&["start", "app.js", "--name", "own"]).ok();
 
-    for key in ["max_size", "rotateInterval", "retain", "compress"] {
+    for key in ["max_size", "retain"] {
         pm2(&home, &["unset", &format!("pm2-logrotate:{key}")]).ok();
     }
     assert_eq!(rotation(&home, "app"), usual);
     assert_eq!(rotation(&home, "other"), usual, "also at rest");
-    set("retain", "9").ok();
+    let said = pm2(&home, &["set", "pm2-logrotate:retain", "9", "--silent"]).ok();
+    assert_eq!((said.out.as_str(), said.err.as_str()), ("", ""));
+    assert_eq!(rotation(&home, "app"), json!([20 << 20, null, 9, true]));
     assert_eq!(rotation(&home, "own"), usual, "pm2 has not started it");
 }
