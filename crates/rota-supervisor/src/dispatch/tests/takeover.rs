@@ -190,14 +190,15 @@ fn what_cannot_be_read_is_complained_of() {
         let adopted = cluster.restart();
         assert_eq!(adopted.complaints, [""; 0]);
         assert!(TcpStream::connect(address).is_err());
-        let new = cluster.worker(0, Balance::RoundRobin, HTTP);
-        get(cluster.listening(new), "/").unwrap();
-        let adopted = cluster.restart_with(|restored| restored.listeners[0].1 = blob.into());
-        assert!(adopted.complaints[0].contains("listener/1 cannot be taken over"));
-        // A process that another test creates has a copy of everything for a moment.
-        let others = &adopted.complaints[1..];
-        let in_use = |complaint: &String| complaint.contains("Address already in use");
-        assert!(others.iter().all(in_use), "{others:?}");
+        // A process that another test creates holds a copy of the socket for a moment, and the port with it: once more, then.
+        let alone = (0..5).any(|_| {
+            let new = cluster.worker(0, Balance::RoundRobin, HTTP);
+            get(cluster.listening(new), "/").unwrap();
+            let adopted = cluster.restart_with(|restored| restored.listeners[0].1 = blob.into());
+            assert!(adopted.complaints[0].contains("cannot be taken over"));
+            adopted.complaints.len() == 1
+        });
+        assert!(alone, "it is complained of once");
     }
 }
 
